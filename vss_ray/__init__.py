@@ -1,0 +1,3 @@
+"""Distributed offline semantic segmentation of video archives on Ray."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""The three stages as Ray Data operators; the only importers of Ray."""

@@ -1,0 +1,1 @@
+"""Labelled footage and its layouts."""

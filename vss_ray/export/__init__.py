@@ -1,0 +1,1 @@
+"""A run as somebody else's format."""

@@ -1,0 +1,1 @@
+"""Tables of what is in every frame, and the questions they answer."""

@@ -1,0 +1,1 @@
+"""Taxonomies: class names, colors, synonyms."""

@@ -1,0 +1,1 @@
+"""Label video to bytes and back."""

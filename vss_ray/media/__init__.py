@@ -1,0 +1,1 @@
+"""Video files through PyAV; knows no model."""

@@ -1,0 +1,1 @@
+"""How labels reach the frames between keyframes."""

@@ -1,0 +1,1 @@
+"""Counts first, ratios last, so that counts add across workers."""

@@ -1,0 +1,91 @@
+"""SwiftNet: an encoder, a spatial pyramid, a lateral decoder; scores at a quarter of the input.
+
+Orsic et al., "In Defense of Pre-trained ImageNet Architectures for Real-time Semantic Segmentation of Road-driving
+Images", CVPR 2019, section 3 (single scale). Any encoder that returns a pyramid at strides 4, 8, 16, 32 fits.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+PYRAMID_GRIDS = (8, 4, 2, 1)  # cells along the short side
+
+
+class SwiftNet(nn.Module):
+    """Logits at stride 4.
+
+    Args:
+        encoder: Returns features at strides 4, 8, 16, 32 and names their widths in ``channels``.
+        num_classes: Channels of the logits.
+        width: Channels of the decoder.
+    """
+
+    def __init__(self, encoder: nn.Module, num_classes: int, width: int = 128) -> None:
+        super().__init__()
+        self.encoder = encoder
+        *lateral, deepest = encoder.channels  # type: ignore[misc]
+        self.pyramid = SpatialPyramid(deepest, width)
+        self.upsamples = nn.ModuleList(LateralUpsample(channels, width) for channels in reversed(lateral))
+        self.head = nn.Conv2d(width, num_classes, 1)
+        self.auxiliary = nn.Conv2d(width, num_classes, 1)  # on stride 8; training only
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (N, classes, H/4, W/4) of ``x`` (N, 3, H, W; ImageNet-normalized, sides multiples of 32)."""
+        return self.head(self.decode(self.encoder(x))[-1])
+
+    def forward_with_auxiliary(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits at stride 4 and, for deep supervision, at stride 8."""
+        *_, eighth, quarter = self.decode(self.encoder(x))
+        return self.head(quarter), self.auxiliary(eighth)
+
+    def decode(self, features: list[Tensor]) -> list[Tensor]:
+        """Decoder features at strides 32, 16, 8, 4 from the encoder's at strides 4, 8, 16, 32."""
+        *laterals, deepest = features
+        decoded = [self.pyramid(deepest)]
+        for upsample, lateral in zip(self.upsamples, reversed(laterals), strict=True):
+            decoded.append(upsample(decoded[-1], lateral))
+        return decoded
+
+
+class SpatialPyramid(nn.Module):
+    """Average pooling to coarse grids, upsampled and fused: context over the whole picture (section 3.2)."""
+
+    def __init__(self, in_channels: int, width: int) -> None:
+        super().__init__()
+        level = width // len(PYRAMID_GRIDS)
+        self.reduce = _convolution(in_channels, width, kernel=1)
+        self.levels = nn.ModuleList(_convolution(width, level, kernel=1) for _ in PYRAMID_GRIDS)
+        self.fuse = _convolution(width + level * len(PYRAMID_GRIDS), width, kernel=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = x.shape[-2:]
+        x = self.reduce(x)
+        parts = [x]
+        for cells, level in zip(PYRAMID_GRIDS, self.levels, strict=True):
+            grid = (min(cells, height), max(1, min(width, round(cells * width / height))))
+            pooled = level(F.adaptive_avg_pool2d(x, grid))
+            parts.append(F.interpolate(pooled, (height, width), mode="bilinear", align_corners=False))
+        return self.fuse(torch.cat(parts, 1))
+
+
+class LateralUpsample(nn.Module):
+    """Enlarge twice, add the projected lateral features, blend with a 3x3 convolution (section 3.3)."""
+
+    def __init__(self, lateral_channels: int, width: int) -> None:
+        super().__init__()
+        self.lateral = nn.Sequential(nn.Conv2d(lateral_channels, width, 1, bias=False), nn.BatchNorm2d(width))
+        self.blend = _convolution(width, width, kernel=3)
+
+    def forward(self, x: Tensor, lateral: Tensor) -> Tensor:
+        x = F.interpolate(x, lateral.shape[-2:], mode="bilinear", align_corners=False)
+        return self.blend(x + self.lateral(lateral))
+
+
+def _convolution(in_channels: int, out_channels: int, *, kernel: int) -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(inplace=True),
+    )

@@ -1,0 +1,1 @@
+"""Single-image networks behind one call."""

@@ -1,0 +1,1 @@
+"""Local paths, S3 and everything else fsspec reaches."""

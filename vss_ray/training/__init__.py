@@ -1,0 +1,1 @@
+"""Losses, views, recipes and the one training loop."""
