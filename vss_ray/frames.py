@@ -124,10 +124,18 @@ class Labels:
     """Frames to the nearest keyframe whose labels were used; 0 on a keyframe."""
     unreliable: float
     """Share of pixels whose motion is inconsistent, 0 to 1."""
-    agreement: float | None = None
-    """Share of pixels where the carried label is the network's own; None where the picture was not audited."""
-    self_agreement: float | None = None
-    """Share of pixels where the network, on this picture, repeats what it said of the previous one along the flow."""
+    audit: Audit | None = None
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Pixels of one picture by the class that the network itself gives them there; each (C,) int64."""
+
+    pixels: NDArray[np.int64]
+    agreeing: NDArray[np.int64]
+    """Those whose carried label is the same."""
+    repeated: NDArray[np.int64]
+    """Those that the network labeled the same on the previous picture, followed along the flow: the ceiling."""
 
 
 def _plane(plane: av.video.plane.VideoPlane) -> NDArray[np.uint8]:

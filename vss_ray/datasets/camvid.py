@@ -19,6 +19,8 @@ from vss_ray.metrics.confusion import VOID
 
 TAXONOMY = "camvid"
 FILE_VOID = 11
+DRIVE_RATE = 15.0
+"""Frames a second of ``val``: every second one of a 30 Hz recording."""
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 

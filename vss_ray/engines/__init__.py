@@ -1,1 +1,90 @@
-"""How a network is executed: pixels in, probabilities out."""
+"""How a network is executed: pixels in, probabilities out.
+
+An engine is a module with ``Config``, ``is_available()``, ``has_bf16()`` and ``build(config, network, *, mean, std,
+threads, device) -> Engine``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vss_ray import plugins
+from vss_ray.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import nn
+
+
+class Engine(Protocol):
+    """A network ready to run."""
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float16]:
+        """Class probabilities (B, h/s, w/s, C) of RGB pictures (B, h, w, 3)."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """The fields of every segmenter's config that say how its network runs."""
+
+    engine: Literal["auto", "openvino", "torch"] = "auto"
+    """``auto``: torch on CUDA; on a CPU OpenVINO where it is installed, else torch."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """``auto``: bf16 where the processor computes in it, else fp32."""
+    compile: bool = False
+    """``torch.compile`` the network: minutes before the first batch of every size. Engine ``torch`` only."""
+
+
+E = TypeVar("E", bound=Execution)
+
+
+def resolve(config: E, has_cuda: bool) -> E:
+    """``config`` with what ``auto`` stands for on this machine.
+
+    Raises:
+        ConfigError: The engine is not installed, or does not know an option that is set.
+    """
+    name = config.engine
+    if name == "auto":
+        name = "openvino" if not has_cuda and plugins.load("engines", "openvino").is_available() else "torch"
+    engine = plugins.load("engines", name)
+    if not engine.is_available():
+        raise ConfigError(f"segmenter.engine: no {name} here; pip install 'vss-ray[cpu]', or take engine torch")
+    if config.compile and name != "torch":
+        raise ConfigError(f"segmenter.compile: engine {name} does not know it; take engine torch, or leave it out")
+    precision = config.precision
+    if precision == "auto":
+        precision = "bf16" if (has_cuda and name == "torch") or engine.has_bf16() else "fp32"
+    return replace(config, engine=name, precision=precision)
+
+
+def build(
+    config: Execution,
+    network: nn.Module | Path,
+    *,
+    mean: Sequence[float],
+    std: Sequence[float],
+    threads: int,
+    device: str,
+) -> Engine:
+    """``network`` on the engine of ``config``.
+
+    Args:
+        config: What ``auto`` stands for is decided here where ``resolve`` has not done so.
+        network: Logits (B, C, h/s, w/s) of normalized pictures (B, 3, h, w); a path is an ONNX file of one.
+        mean: RGB, of pixels from 0 to 255.
+        std: RGB, of pixels from 0 to 255.
+        threads: Threads of the process that the network may use.
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
+    """
+    config = resolve(config, has_cuda=device.startswith("cuda"))
+    engine = plugins.load("engines", config.engine)
+    options = {field.name: getattr(config, field.name) for field in fields(engine.Config)}
+    return engine.build(engine.Config(**options), network, mean=mean, std=std, threads=threads, device=device)

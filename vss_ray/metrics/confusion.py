@@ -26,7 +26,7 @@ def confusion(truth: NDArray[np.integer], predicted: NDArray[np.integer], num_cl
         raise ValueError(f"truth and prediction differ in shape: {truth.shape = }, {predicted.shape = }")
     scored = (truth >= 0) & (truth < num_classes)
     rows, columns = truth[scored].astype(np.int64), predicted[scored].astype(np.int64)
-    if columns.size and not (0 <= columns.min() and columns.max() < num_classes):
+    if columns.size and not (columns.min() >= 0 and columns.max() < num_classes):
         raise ValueError(f"prediction outside [0, {num_classes}): {columns.min() = }, {columns.max() = }")
     return np.bincount(rows * num_classes + columns, minlength=num_classes**2).reshape(num_classes, num_classes)
 

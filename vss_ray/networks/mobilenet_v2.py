@@ -61,6 +61,7 @@ class InvertedResidual(nn.Module):
         self.is_residual = stride == 1 and in_channels == out_channels
 
     def forward(self, x: Tensor) -> Tensor:
+        """Features of ``x`` (N, in_channels, H, W), halved where the stride is 2."""
         return x + self.conv(x) if self.is_residual else self.conv(x)
 
 

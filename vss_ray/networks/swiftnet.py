@@ -25,9 +25,10 @@ class SwiftNet(nn.Module):
     def __init__(self, encoder: nn.Module, num_classes: int, width: int = 128) -> None:
         super().__init__()
         self.encoder = encoder
-        *lateral, deepest = encoder.channels  # type: ignore[misc]
+        channels: tuple[int, ...] = encoder.channels  # type: ignore[assignment]
+        *lateral, deepest = channels
         self.pyramid = SpatialPyramid(deepest, width)
-        self.upsamples = nn.ModuleList(LateralUpsample(channels, width) for channels in reversed(lateral))
+        self.upsamples = nn.ModuleList(LateralUpsample(count, width) for count in reversed(lateral))
         self.head = nn.Conv2d(width, num_classes, 1)
         self.auxiliary = nn.Conv2d(width, num_classes, 1)  # on stride 8; training only
 
@@ -60,6 +61,7 @@ class SpatialPyramid(nn.Module):
         self.fuse = _convolution(width + level * len(PYRAMID_GRIDS), width, kernel=1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """``x`` (N, in_channels, h, w) with its context, (N, width, h, w)."""
         height, width = x.shape[-2:]
         x = self.reduce(x)
         parts = [x]
@@ -79,6 +81,7 @@ class LateralUpsample(nn.Module):
         self.blend = _convolution(width, width, kernel=3)
 
     def forward(self, x: Tensor, lateral: Tensor) -> Tensor:
+        """``x`` (N, width, h, w) at the size of ``lateral`` (N, lateral_channels, 2h, 2w)."""
         x = F.interpolate(x, lateral.shape[-2:], mode="bilinear", align_corners=False)
         return self.blend(x + self.lateral(lateral))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -14,6 +15,8 @@ from vss_ray.metrics.confusion import VOID
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """How far a view may be from the still."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     crop: int = 352
     """Side of the square view, pixels."""
@@ -58,7 +61,9 @@ def _scale_and_crop(
     half = config.crop / scale / 2
     size = np.array([width, height])
     center = np.where(size > 2 * half, np.clip(center, half, np.maximum(half, size - half)), size / 2)
-    matrix = np.array([[scale, 0, config.crop / 2 - scale * center[0]], [0, scale, config.crop / 2 - scale * center[1]]])
+    matrix = np.array(
+        [[scale, 0, config.crop / 2 - scale * center[0]], [0, scale, config.crop / 2 - scale * center[1]]]
+    )
     side = (config.crop, config.crop)
     view = cv2.warpAffine(image, matrix, side, flags=cv2.INTER_LINEAR)
     ids = cv2.warpAffine(labels, matrix, side, flags=cv2.INTER_NEAREST, borderValue=VOID)

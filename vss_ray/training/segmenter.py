@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from vss_ray import config as points
+from vss_ray import evaluation, stages
 from vss_ray.datasets import camvid
-from vss_ray.metrics.confusion import VOID, confusion
+from vss_ray.errors import ConfigError
+from vss_ray.labels import taxonomy as taxonomies
+from vss_ray.networks import factory
+from vss_ray.networks.pixels import normalize
 from vss_ray.networks.swiftnet import SwiftNet
-from vss_ray.segmenters.builtin import build_network, normalize
+from vss_ray.segmenters import builtin
 from vss_ray.training import augment, imagenet, loop, losses
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """The recipe; the package's weights were made with the defaults."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     encoder: str = "mobilenet_v2"
     width: int = 128
@@ -47,11 +53,12 @@ def train(
         device: ``cpu`` or ``cuda``.
     """
     torch.manual_seed(config.schedule.seed)
-    network = build_network(config.encoder, num_classes=11, width=config.width)
+    num_classes = len(taxonomies.load(camvid.TAXONOMY))
+    network = factory.swiftnet(config.encoder, num_classes=num_classes, width=config.width)
     if imagenet_weights is not None:
         imagenet.load(network.encoder, imagenet_weights)
     pictures = [(still.image(), still.labels()) for still in camvid.stills(data, "train")]
-    pixels = np.sum([np.bincount(labels.ravel(), minlength=256)[:11] for _, labels in pictures], axis=0)
+    pixels = np.sum([np.bincount(labels.ravel(), minlength=256)[:num_classes] for _, labels in pictures], axis=0)
     weights = losses.class_weights(pixels).to(device)
     size = config.schedule.batch
 
@@ -59,7 +66,9 @@ def train(
         order = np.random.default_rng([config.schedule.seed, epoch]).permutation(len(pictures))
         for start in range(0, len(order) - size + 1, size):
             views = [
-                augment.random_view(*pictures[i], config.augment, np.random.default_rng([config.schedule.seed, epoch, i]))
+                augment.random_view(
+                    *pictures[i], config.augment, np.random.default_rng([config.schedule.seed, epoch, i])
+                )
                 for i in order[start : start + size]
             ]
             images = torch.from_numpy(np.stack([image for image, _ in views])).to(device)
@@ -81,15 +90,33 @@ def train(
     return trained
 
 
-@torch.inference_mode()
-def evaluate(network: nn.Module, data: Path, split: str = "val", device: str = "cpu") -> np.ndarray:
-    """Confusion counts (11, 11) of ``network`` over ``data/split``, scores enlarged bilinearly before the argmax."""
-    counts = np.zeros((11, 11), np.int64)
-    for still in camvid.stills(data, split):
-        labels = still.labels()
-        images = torch.from_numpy(still.image())[None].to(device)
-        side = [max(32, round(length / 32) * 32) for length in labels.shape]
-        resized = F.interpolate(normalize(images), side, mode="bilinear", align_corners=False)
-        logits = F.interpolate(network(resized), labels.shape, mode="bilinear", align_corners=False)
-        counts += confusion(np.where(labels == VOID, 255, labels), logits.argmax(1)[0].cpu().numpy(), 11)
-    return counts
+def run(data: Path, out: Path, *, imagenet_weights: Path | None, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Train, write ``out``, and measure it on the drive of ``data/val`` as the pipeline will run it.
+
+    Args:
+        data: CamVid in the SegNet layout.
+        out: Weights to write; the checkpoint lies beside it until then.
+        imagenet_weights: See ``train``.
+        overrides: ``KEY=VALUE`` for fields of ``Config``.
+
+    Returns:
+        ``mean_iou`` and ``iou`` by class name.
+
+    Raises:
+        ConfigError: An override names no field, or ``out`` is no .safetensors file.
+    """
+    if out.suffix != ".safetensors":
+        raise ConfigError(f"--out {out}: wanted a file that ends in .safetensors")
+    recipe = points.dataclass_from(Config, overrides)
+    taxonomy = taxonomies.load(camvid.TAXONOMY)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    checkpoint = out.with_suffix(".checkpoint")
+    network = train(data, recipe, imagenet_weights=imagenet_weights, checkpoint=checkpoint, device=device)
+    builtin.save_weights(network, out, taxonomy, encoder=recipe.encoder)
+    point = points.load("per_frame", [f"segmenter.weights={out}"]).resolved(has_cuda=False)
+    segmenter = stages.build_segmenter(point, threads=torch.get_num_threads(), device="cpu")
+    reached = evaluation.score(point, evaluation.load_drive(camvid.TAXONOMY, data), segmenter).to_dict()
+    return {
+        "mean_iou": reached["mean_iou"],
+        "iou": dict(zip(taxonomy.classes, reached["iou"], strict=True)),
+    }

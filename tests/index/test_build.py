@@ -1,0 +1,141 @@
+"""Tables hold what the commit records of the manifest hold, in order, and can be made again at any time."""
+
+from __future__ import annotations
+
+import io
+import random
+import uuid
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from vss_ray.errors import StorageError
+from vss_ray.index import build
+from vss_ray.index.build import Counts, compact
+from vss_ray.index.schema import CLIPS, SCHEMA_VERSION, frames_schema
+from vss_ray.index.search import search
+from vss_ray.index.tables import PATHS
+from vss_ray.labels.taxonomy import Taxonomy
+from vss_ray.storage.commit import commit
+from vss_ray.storage.location import Location
+
+CLASSES = Taxonomy("three", ("car", "sky", "tree"), ((0, 0, 0),) * 3, ((),) * 3)
+
+
+@pytest.fixture(params=["disk", "memory"])
+def location(request, tmp_path) -> Location:
+    return Location.open(tmp_path / "out" if request.param == "disk" else f"memory://{uuid.uuid4().hex}/out")
+
+
+def commit_clip(location, video_id, start, stop, embedding=None):
+    """A clip of 10 frames a second, half car, half sky."""
+    clip_id = f"{start:09d}-{stop:09d}"
+    numbers = np.arange(start, stop)
+    area = np.tile(np.array([0.5, 0.5, 0], np.float32), (stop - start, 1))
+    columns = {
+        "video_id": [video_id] * len(numbers),
+        "clip_id": [clip_id] * len(numbers),
+        "frame": numbers,
+        "pts_seconds": numbers / 10,
+        "is_keyframe": numbers % 5 == 0,
+        "key_distance": (numbers % 5).astype(np.int32),
+        "unreliable": np.zeros(len(numbers), np.float32),
+        "agreement": [None] * len(numbers),
+        "self_agreement": [None] * len(numbers),
+        "area": pa.FixedSizeListArray.from_arrays(pa.array(area.ravel()), 3),
+    }
+    row = {field.name: 0 for field in CLIPS if not field.nullable}
+    row |= {"video_id": video_id, "clip_id": clip_id, "source": f"/in/{video_id}.mp4", "start": start, "stop": stop}
+    row |= {"start_seconds": start / 10, "stop_seconds": stop / 10, "embedding": embedding, "of_another_version": 1}
+    commit(location, video_id, clip_id, b"mask", pa.table(columns, frames_schema(3)), row)
+    return video_id, clip_id
+
+
+def read(location, name):
+    return pq.ParquetFile(io.BytesIO(location.read(PATHS[name])))
+
+
+def test_tables_are_the_records_in_order(location):
+    keys = [(video, start) for video in ("b", "a", "c-1") for start in (0, 100, 10_000_000)]
+    random.Random(0).shuffle(keys)
+    for video, start in keys:
+        commit_clip(location, video, start, start + 30, embedding=[0.25, -1.0] if video == "a" else None)
+    assert compact(location) == Counts(num_videos=3, num_clips=9, num_frames=270)
+    clips, frames = read(location, "clips"), read(location, "frames")
+    assert clips.schema_arrow.equals(CLIPS)
+    assert frames.schema_arrow.equals(frames_schema(3))
+    assert frames.schema_arrow.field("pts_seconds").metadata[b"unit"] == b"s"
+    assert frames.schema_arrow.metadata[b"vss.schema_version"] == str(SCHEMA_VERSION).encode()
+    rows = clips.read().to_pylist()
+    assert [(row["video_id"], row["start"]) for row in rows] == sorted(keys)
+    assert rows[0]["embedding"] == [0.25, -1.0]
+    assert rows[-1]["embedding"] is None
+    assert rows[0]["mask_path"] == f"masks/a/{rows[0]['clip_id']}.mkv"
+    order = [(row["video_id"], row["frame"]) for row in frames.read(["video_id", "frame"]).to_pylist()]
+    assert order == sorted(order)
+    assert frames.metadata.row_group(0).column(0).compression == "ZSTD"
+    assert frames.metadata.row_group(0).column(0).statistics.has_min_max
+    hits = search(location, "car > 10% for 3s", CLASSES)
+    assert len(hits) == 9
+    assert (hits[0].source, hits[0].start, hits[0].end) == ("/in/a.mp4", 0.0, 3.0)
+
+
+def test_only_clips_of_the_manifest_count(location):
+    kept = commit_clip(location, "v", 0, 10)
+    commit_clip(location, "v", 5, 25)
+    assert compact(location, [kept, ("v", "not-yet")]) == Counts(num_videos=1, num_clips=1, num_frames=10)
+    assert read(location, "frames").read()["frame"].to_pylist() == list(range(10))
+
+
+def test_same_records_same_bytes_whatever_was_there(location):
+    commit_clip(location, "v", 0, 10)
+    compact(location)
+    first = {name: location.read(path) for name, path in PATHS.items()}
+    late = commit_clip(location, "v", 10, 20)
+    compact(location)
+    assert location.read(PATHS["frames"]) != first["frames"]
+    compact(location, {("v", "000000000-000000010")})
+    assert {name: location.read(path) for name, path in PATHS.items()} == first
+    assert compact(location, [late]).num_frames == 10
+    for path in PATHS.values():
+        location.write(path, b"half a file")
+    assert compact(location).num_frames == 20
+
+
+def test_a_run_without_clips_has_empty_tables(location):
+    assert compact(location) == Counts(num_videos=0, num_clips=0, num_frames=0)
+    assert read(location, "clips").metadata.num_rows == 0
+    assert search(location, "car or not sky", CLASSES) == []
+
+
+def test_row_groups_are_full_whatever_the_clips(location, monkeypatch):
+    monkeypatch.setattr(build, "ROW_GROUP", 25)
+    for start, stop in ((0, 7), (7, 70), (70, 95), (95, 96), (96, 110)):
+        commit_clip(location, "v", start, stop)
+    compact(location)
+    frames = read(location, "frames")
+    sizes = [frames.metadata.row_group(i).num_rows for i in range(frames.num_row_groups)]
+    assert sizes == [25, 25, 25, 25, 10]
+    table = frames.read()
+    assert table["frame"].to_pylist() == list(range(110))
+    assert set(map(tuple, table["area"].to_pylist())) == {(0.5, 0.5, 0.0)}
+
+
+def test_a_record_that_is_none_stops_the_build_and_leaves_the_tables(location):
+    commit_clip(location, "v", 0, 10)
+    compact(location)
+    before = location.read(PATHS["frames"])
+    location.write("commits/v/000000010-000000020.parquet", b"half")
+    with pytest.raises(StorageError, match="000000010-000000020"):
+        compact(location)
+    assert location.read(PATHS["frames"]) == before
+
+
+def test_many_records(location):
+    keys = [
+        commit_clip(location, f"v{video:02d}", start, start + 2) for video in range(20) for start in range(0, 20, 2)
+    ]
+    assert compact(location, keys) == Counts(num_videos=20, num_clips=200, num_frames=400)
+    assert len(search(location, "sky for 2s", CLASSES)) == 20

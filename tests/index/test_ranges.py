@@ -1,0 +1,49 @@
+"""What DuckDB reads through a location is what is there, from many threads at once and byte for byte."""
+
+from __future__ import annotations
+
+import io
+import uuid
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from vss_ray.index.ranges import RangedFiles
+from vss_ray.storage.location import Location
+
+
+@pytest.fixture(params=["disk", "memory", pytest.param("s3", marks=pytest.mark.s3)])
+def location(request, tmp_path) -> Location:
+    if request.param == "disk":
+        return Location.open(tmp_path / "a::b [c]*")
+    root = "memory:/" if request.param == "memory" else request.getfixturevalue("s3").url
+    return Location.open(f"{root}/{uuid.uuid4().hex}/a [c]*")
+
+
+def test_threads_do_not_move_each_others_position(location):
+    values = np.random.default_rng(0).integers(0, 2**40, (4, 300_000))
+    table = pa.table({name: column for name, column in zip("abcd", values, strict=True)})
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, row_group_size=10_000, use_dictionary=False)
+    location.write("x/table.parquet", buffer.getvalue())
+    sums = tuple(pc.sum(column).as_py() for column in table.columns)
+    for _ in range(4):
+        with duckdb.connect(config={"threads": 4}) as connection:
+            connection.register_filesystem(RangedFiles(location, {"table": "x/table.parquet"}))
+            query = "SELECT sum(a), sum(b), sum(c), sum(d) FROM read_parquet('vss://table')"
+            assert connection.execute(query).fetchone() == sums
+
+
+def test_one_read_is_one_range(location):
+    location.write("data", bytes(range(200)))
+    files = RangedFiles(location, {"data": "data"})
+    assert files.info("vss://data")["size"] == 200
+    file = files.open("vss://data", "rb")
+    file.seek(190)
+    assert file.read(5) == bytes(range(190, 195))
+    assert file.read(100) == bytes(range(195, 200))
+    assert files.fetch("data", 10, 12) == bytes([10, 11])

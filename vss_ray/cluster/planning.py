@@ -1,0 +1,77 @@
+"""The plan of an archive, made in parallel: every file is probed by a Ray task, from its packets alone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+import pyarrow as pa
+import ray.data
+
+from vss_ray.clips import Clip, video_id
+from vss_ray.errors import VssError
+from vss_ray.media.archive import ArchiveEntry
+from vss_ray.media.probe import probe
+from vss_ray.plan import plan_clips
+from vss_ray.run import Failure
+
+FILES_PER_TASK = 16
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would run."""
+
+    clips: list[Clip]
+    """Sorted by video and start."""
+    failures: list[Failure]
+    """Files that cannot be read."""
+
+    @property
+    def seconds(self) -> float:
+        """Video time of all clips."""
+        return sum(clip.stop_seconds - clip.start_seconds for clip in self.clips)
+
+
+def plan_archive(entries: list[ArchiveEntry], clip_seconds: float) -> Plan:
+    """Probe all files and cut them into clips.
+
+    Args:
+        entries: The files of the archive.
+        clip_seconds: Wanted length of a clip.
+    """
+    rows = [{**asdict(entry), "clip_seconds": clip_seconds} for entry in entries]
+    planned = ray.data.from_items(rows, override_num_blocks=-(-len(rows) // FILES_PER_TASK)).map_batches(
+        _probe_and_plan, batch_format="pyarrow", batch_size=None, num_cpus=1
+    )
+    clips: list[Clip] = []
+    failures: list[Failure] = []
+    for row in planned.iter_rows():
+        clips += [Clip(**clip) for clip in json.loads(row["clips"])]
+        failures += [Failure(**failure) for failure in json.loads(row["failures"])]
+    return Plan(sorted(clips, key=lambda c: (c.video_id, c.start)), sorted(failures, key=lambda f: f.source))
+
+
+def _probe_and_plan(files: pa.Table) -> pa.Table:
+    clips, failures = [], []
+    for row in files.to_pylist():
+        seconds = row.pop("clip_seconds")
+        entry = ArchiveEntry(**row)
+        try:
+            planned, failure = plan_clips(probe(entry), seconds), None
+        except VssError as error:
+            planned, failure = [], _failure(entry, error)
+        clips.append(json.dumps([asdict(clip) for clip in planned]))
+        failures.append(json.dumps([asdict(failure)] if failure else []))
+    return pa.table({"clips": clips, "failures": failures})
+
+
+def _failure(entry: ArchiveEntry, error: VssError) -> Failure:
+    return Failure(
+        video_id=video_id(entry.relative_path),
+        clip_id=None,
+        source=entry.url,
+        stage="probe",
+        error=type(error).__name__,
+        message=str(error),
+    )

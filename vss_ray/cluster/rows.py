@@ -1,0 +1,99 @@
+"""Prepared clips and scores as Arrow rows: one copy into a buffer on the way out, none on the way in.
+
+A row is one clip: its plan and its story as JSON, its arrays as raw buffers. Every row has the same four columns,
+failed ones included, so that blocks of any mixture fit together.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from vss_ray.clips import Clip
+from vss_ray.run import Failure
+
+SCHEMA = pa.schema(
+    [
+        ("clip", pa.string()),
+        ("story", pa.string()),
+        ("arrays", pa.string()),
+        ("buffers", pa.list_(pa.large_binary())),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Story:
+    """What has happened to a clip so far: costs by name, and the failure that ended it, if any."""
+
+    costs: dict[str, float] = field(default_factory=dict)
+    failure: Failure | None = None
+    audits: list[dict[str, Any]] = field(default_factory=list)
+    """Audited pictures, in the form of the clips table's ``audit`` column."""
+
+    def with_costs(self, **costs: float) -> Story:
+        """The same with further costs."""
+        return replace(self, costs={**self.costs, **costs})
+
+
+@dataclass(frozen=True)
+class Row:
+    """One clip on its way through the operators."""
+
+    clip: Clip
+    story: Story
+    arrays: dict[str, NDArray]
+
+    def to_arrow(self) -> pa.Table:
+        """A table of one row."""
+        layout = [(name, array.dtype.str, array.shape) for name, array in self.arrays.items()]
+        contiguous = [np.ascontiguousarray(array) for array in self.arrays.values()]
+        offsets = np.cumsum([0, *(array.nbytes for array in contiguous)])
+        data = np.empty(offsets[-1], np.uint8)
+        for array, start in zip(contiguous, offsets[:-1], strict=True):
+            data[start : start + array.nbytes] = array.reshape(-1).view(np.uint8)
+        buffers = [None, pa.py_buffer(offsets.astype(np.int64)), pa.py_buffer(data)]
+        values = pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(contiguous), buffers)
+        return pa.table(
+            [
+                [json.dumps(asdict(self.clip))],
+                [json.dumps(asdict(self.story))],
+                [json.dumps(layout)],
+                pa.ListArray.from_arrays(pa.array([0, len(contiguous)], pa.int32()), values),
+            ],
+            schema=SCHEMA,
+        )
+
+    @classmethod
+    def from_arrow(cls, table: pa.Table) -> Row:
+        """The inverse of ``to_arrow``; arrays are views of the table's memory, read-only."""
+        story = json.loads(table["story"][0].as_py())
+        failure = Failure(**story["failure"]) if story["failure"] else None
+        arrays: dict[str, NDArray] = {}
+        for (name, dtype, shape), value in zip(
+            json.loads(table["arrays"][0].as_py()), table["buffers"][0].values, strict=True
+        ):
+            arrays[name] = np.frombuffer(value.as_buffer(), np.dtype(dtype)).reshape(shape)
+        return cls(
+            Clip(**json.loads(table["clip"][0].as_py())), Story(story["costs"], failure, story["audits"]), arrays
+        )
+
+    @property
+    def num_bytes(self) -> int:
+        """What the arrays weigh in the object store."""
+        return sum(array.nbytes for array in self.arrays.values())
+
+
+def split(table: pa.Table) -> list[Row]:
+    """The rows of a batch."""
+    return [Row.from_arrow(table.slice(i, 1)) for i in range(len(table))]
+
+
+def join(rows: list[Row]) -> pa.Table:
+    """A batch of rows."""
+    return pa.concat_tables([row.to_arrow() for row in rows])

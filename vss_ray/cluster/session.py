@@ -1,0 +1,43 @@
+"""Connecting to Ray, and what there is to work with."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+
+import ray
+
+from vss_ray.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Of the whole cluster."""
+
+    cpus: int
+    gpus: int
+
+
+def connect(address: str | None) -> Resources:
+    """Join the cluster at ``address`` or in ``RAY_ADDRESS``, else start Ray on this machine; once per process.
+
+    Raises:
+        ConfigError: Nothing answers there.
+    """
+    if not ray.is_initialized():
+        address = address or os.environ.get("RAY_ADDRESS")
+        try:
+            ray.init(
+                address=address or "local",
+                log_to_driver=False,
+                logging_level=logging.WARNING,
+                **({} if address else {"include_dashboard": False}),
+            )
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise ConfigError(
+                f"no Ray cluster answers at {address or 'this machine'}: {error}; give --address HOST:6379, or auto on "
+                "a node of the cluster, and see README, 'On a cluster', about its token"
+            ) from error
+    found = ray.cluster_resources()
+    return Resources(max(1, int(found.get("CPU", 1))), int(found.get("GPU", 0)))

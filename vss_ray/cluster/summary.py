@@ -1,0 +1,115 @@
+"""What a run did, and what it cost: sums over clips, ratios last."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from vss_ray.cluster.rows import Row
+from vss_ray.labels.taxonomy import Taxonomy
+from vss_ray.metrics.agreement import AuditCounts
+
+STAGES = ("prepare", "infer", "finish")
+
+
+@dataclass
+class Summary:
+    """Counts of one run; those of clips that an earlier attempt committed are kept apart."""
+
+    clips_done: int = 0
+    clips_failed: int = 0
+    videos_failed: int = 0
+    clips_before: int = 0
+    """Committed by an earlier attempt, skipped by this one."""
+    frames: int = 0
+    keyframes: int = 0
+    network_pictures: int = 0
+    decoded_frames: int = 0
+    video_seconds: float = 0.0
+    start_seconds: float = 0.0
+    """From the command to the first operator: Ray, probing, planning."""
+    run_seconds: float = 0.0
+    """Of the three operators, wall time."""
+    stage_seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+    """CPU seconds."""
+    store_bytes: dict[str, float] = field(default_factory=lambda: {"prepared": 0.0, "inferred": 0.0})
+    mask_bytes: float = 0.0
+    peak_memory_bytes: float = 0.0
+    audit: AuditCounts = field(default_factory=AuditCounts)
+
+    def add(self, row: Row) -> None:
+        """Count a clip that went through all stages."""
+        costs = row.story.costs
+        self.clips_done += 1
+        self.frames += int(costs["num_frames"])
+        self.keyframes += int(costs["num_keyframes"])
+        self.network_pictures += int(costs["num_network"])
+        self.decoded_frames += int(costs["decoded_frames"])
+        self.video_seconds += row.clip.stop_seconds - row.clip.start_seconds
+        for stage in STAGES:
+            self.stage_seconds[stage] += costs[f"{stage}_seconds"]
+        for name in self.store_bytes:
+            self.store_bytes[name] += costs[f"{name}_bytes"]
+        self.mask_bytes += costs["mask_bytes"]
+        self.audit.add(row.story.audits)
+        self.peak_memory_bytes = max(self.peak_memory_bytes, costs["peak_memory_bytes"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for run.json and ``--json``."""
+        content = asdict(self)
+        content["audit"] = self.audit.to_dict()
+        return content
+
+    def table(self, taxonomy: Taxonomy) -> Table:
+        """The closing summary as people read it."""
+        wall, cores = max(self.run_seconds, 1e-9), sum(self.stage_seconds.values())
+        table = Table("what", "value", title="summary")
+        clips = f"{self.clips_done} done, {self.clips_failed} failed, {self.clips_before} done before"
+        rows = [
+            ("clips", clips + (f"; {self.videos_failed} files unreadable" if self.videos_failed else "")),
+            ("video", f"{self.video_seconds:,.1f} s, {self.frames:,} frames, {self.keyframes:,} of them keyframes"),
+            ("time", f"{self.run_seconds:,.1f} s, and {self.start_seconds:,.1f} s to start"),
+        ]
+        if self.frames:
+            per_frame = [f"{stage} {1000 * self.stage_seconds[stage] / self.frames:.2f}" for stage in STAGES]
+            slowest = max(STAGES, key=lambda stage: self.stage_seconds[stage])
+            store = [f"{name} {value / self.frames / 1000:,.1f}" for name, value in self.store_bytes.items()]
+            rows += [
+                ("speed", f"{self.frames / wall:,.1f} frames/s, {self.video_seconds / wall:,.1f} times real time"),
+                (
+                    "core ms a frame",
+                    f"{', '.join(per_frame)}; {1000 * cores / self.frames:.2f} in all, most in {slowest}",
+                ),
+                ("decoded / delivered", f"{self.decoded_frames / self.frames:.3f}"),
+                ("object store, kB a frame", ", ".join(store)),
+                ("masks", f"{self.mask_bytes / 1e6:,.2f} MB, {self.mask_bytes / self.frames:,.0f} bytes a frame"),
+                ("peak memory", f"{self.peak_memory_bytes / 1e6:,.0f} MB of the largest process"),
+            ]
+        for row in [*rows, *self._audit_rows(taxonomy)]:
+            table.add_row(*row)
+        return table
+
+    def _audit_rows(self, taxonomy: Taxonomy) -> list[tuple[str, str]]:
+        if not self.audit.shares:
+            return []
+        content = self.audit.to_dict()
+        agreement, ceiling = content["agreement"], content["self_agreement"]
+        agreeing, repeating = self.audit.per_class()
+        by_class = [
+            f"{name} {100 * own:.0f}/{100 * limit:.0f}"
+            for name, own, limit in zip(taxonomy.classes, agreeing, repeating, strict=True)
+            if not np.isnan(own)
+        ]
+        distances = [f"{distance}: {share:.1%}" for distance, share in content["by_distance"].items()]
+        return [
+            (
+                "audit",
+                f"carried labels agree with the network on {agreement['mean']:.1%} ± {agreement['half_width']:.1%} of "
+                f"pixels; the network agrees with itself on {ceiling['mean']:.1%} ({content['pictures']} pictures)",
+            ),
+            ("by distance", ", ".join(distances)),
+            ("by class, % / ceiling", ", ".join(by_class)),
+        ]

@@ -1,0 +1,208 @@
+"""Operating points: one YAML, checked whole before anything runs, every field reachable by ``--set a.b=c``."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+
+from vss_ray import plugins
+from vss_ray.errors import ConfigError
+
+FAMILIES = {"method": "methods", "segmenter": "segmenters", "keyframes": "keyframes", "flow": "flow", "masks": "masks"}
+"""Key of an operating point -> folder of the package whose modules are its legal names."""
+OUTPUT_SCHEMA = 1
+"""Version of everything in OUT; part of the fingerprint."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One choice of an operating point: a plug-in and its own configuration."""
+
+    family: str
+    name: str
+    config: Any
+    """The plug-in's frozen ``Config``."""
+
+    @cached_property
+    def module(self) -> ModuleType:
+        """The plug-in."""
+        return plugins.load(self.family, self.name)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The form of the YAML, defaults written out."""
+        return {"name": self.name, **asdict(self.config)}
+
+
+class OperatingPoint(BaseModel):
+    """Everything that decides what a run writes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    method: Part
+    segmenter: Part
+    keyframes: Part = Field(default={"name": "fixed", "every": 10}, validate_default=True)  # type: ignore[assignment]
+    flow: Part = Field(default={"name": "dis"}, validate_default=True)  # type: ignore[assignment]
+    masks: Part = Field(default={"name": "ffv1"}, validate_default=True)  # type: ignore[assignment]
+    clip_seconds: float = Field(default=10.0, gt=0)
+    """Wanted length of a clip; cuts fall on codec keyframes."""
+    audit: float = Field(default=0.0, ge=0, le=1)
+    """Share of frames on which carried labels are compared with the network's own."""
+    cut_threshold: float = Field(default=27.0, gt=0)
+    """Change from one picture to the next that counts as a cut (PySceneDetect's content score)."""
+
+    @field_validator(*FAMILIES, mode="before")
+    @classmethod
+    def _load_part(cls, value: Any, info: Any) -> Part:
+        if isinstance(value, Part):
+            return value
+        if isinstance(value, str):
+            value = {"name": value}
+        if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+            raise ConfigError(f"{info.field_name}: got {value!r}; wanted a mapping with a name, such as {{name: dis}}")
+        family = FAMILIES[info.field_name]
+        module = plugins.load(family, value["name"])
+        options = {k: v for k, v in value.items() if k != "name"}
+        try:
+            config = TypeAdapter(module.Config).validate_python(options)
+        except ValidationError as error:
+            known = [field.name for field in fields(module.Config)]
+            raise ConfigError(_explain(error, f"{info.field_name}.", known)) from error
+        return Part(family, value["name"], config)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The form of the YAML, defaults written out."""
+        return {
+            key: value.to_dict() if isinstance(value, Part) else value
+            for key, value in ((name, getattr(self, name)) for name in type(self).model_fields)
+        }
+
+    def resolved(self, has_cuda: bool) -> OperatingPoint:
+        """This point with ``auto`` replaced by what will really run here."""
+        segmenter = replace(self.segmenter, config=self.segmenter.module.resolve(self.segmenter.config, has_cuda))
+        return self.model_copy(update={"segmenter": segmenter})
+
+    def fingerprint(self, weights_digest: str) -> str:
+        """16 hex digits over the whole point, the weights and the output schema."""
+        content = {"point": self.to_dict(), "weights": weights_digest, "schema": OUTPUT_SCHEMA}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def load(name: str, overrides: Sequence[str] = ()) -> OperatingPoint:
+    """An operating point by the name of a file in configs/, or by path, with ``a.b=c`` overrides applied.
+
+    Raises:
+        ConfigError: No such file, bad YAML, an unknown key or name, or a value that makes no sense.
+    """
+    path = find(name)
+    try:
+        content = yaml.load(path.read_text(), _UniqueKeys)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: got {type(content).__name__}; wanted a mapping of {', '.join(FAMILIES)}")
+    for override in overrides:
+        _apply(content, override)
+    return from_dict(content)
+
+
+def from_dict(content: dict[str, Any]) -> OperatingPoint:
+    """An operating point from the form of the YAML.
+
+    Raises:
+        ConfigError: See ``load``.
+    """
+    try:
+        return OperatingPoint.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, "", list(OperatingPoint.model_fields))) from error
+
+
+def dataclass_from(kind: type[T], overrides: Sequence[str]) -> T:
+    """A dataclass, nested ones in it, with ``KEY=VALUE`` overrides of its defaults.
+
+    Raises:
+        ConfigError: An unknown key, or a value that makes no sense.
+    """
+    content: dict[str, Any] = {}
+    for override in overrides:
+        _apply(content, override)
+    try:
+        return TypeAdapter(kind).validate_python(content)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, "", [field.name for field in fields(kind)])) from error  # type: ignore[arg-type]
+
+
+def find(name: str) -> Path:
+    """The file of an operating point."""
+    if Path(name).suffix in (".yaml", ".yml"):
+        if not Path(name).is_file():
+            raise ConfigError(f"no operating point at {name}; give a YAML file, or one of {', '.join(names())}")
+        return Path(name)
+    path = folder() / f"{name}.yaml"
+    if not path.is_file():
+        near = difflib.get_close_matches(name, names(), n=3)
+        raise ConfigError(f"no operating point {name!r}; there is {', '.join(near or names())}, or give a YAML file")
+    return path
+
+
+def folder() -> Path:
+    """configs/ of the checkout, or the copy that a wheel carries."""
+    inside = Path(__file__).parent / "configs"
+    return inside if inside.is_dir() else Path(__file__).parents[1] / "configs"
+
+
+def names() -> list[str]:
+    """Operating points that the package brings."""
+    return sorted(path.stem for path in folder().glob("*.yaml"))
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """PyYAML keeps the last of two equal keys without a word; here that is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def _apply(content: dict[str, Any], override: str) -> None:
+    path, separator, text = override.partition("=")
+    *parents, last = path.strip().split(".")
+    if not separator or not last or not all(parents):
+        raise ConfigError(f"--set {override!r}: wanted KEY=VALUE, such as keyframes.every=20")
+    for key in parents:
+        inner = content.setdefault(key, {})
+        if isinstance(inner, str):  # the short form "flow: dis"
+            inner = content[key] = {"name": inner}
+        if not isinstance(inner, dict):
+            raise ConfigError(f"--set {override!r}: {key} is {inner!r}, which has no keys of its own")
+        content = inner
+    try:
+        content[last] = yaml.load(text, _UniqueKeys)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override!r}: {text!r} is not a YAML value") from error
+
+
+def _explain(error: ValidationError, prefix: str, known: list[str]) -> str:
+    first = error.errors()[0]
+    where = prefix + ".".join(str(part) for part in first["loc"])
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        near = difflib.get_close_matches(str(first["loc"][-1]), known, n=3)
+        return f"unknown key {where}; {'did you mean' if near else 'there is'} {', '.join(near or known) or 'nothing'}"
+    if first["type"] == "missing":
+        return f"{where} is missing; see configs/evs.yaml for a complete operating point"
+    return f"{where}: got {first.get('input')!r}; {first['msg'].removeprefix('Value error, ')}"

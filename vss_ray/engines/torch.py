@@ -1,0 +1,111 @@
+"""PyTorch as it is: on a CPU one picture at a time, on CUDA the whole batch."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vss_ray.errors import ModelError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor, nn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """How PyTorch runs the network."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """``bf16``: convolutions and products under autocast, the softmax in fp32."""
+    compile: bool = False
+
+
+class Torch:
+    """See ``vss_ray.engines.build`` for the arguments."""
+
+    def __init__(
+        self,
+        config: Config,
+        network: nn.Module,
+        *,
+        mean: Sequence[float],
+        std: Sequence[float],
+        threads: int,
+        device: str,
+    ) -> None:
+        import torch
+
+        from vss_ray.networks.pixels import Probabilities
+
+        torch.set_num_threads(threads)
+        # The fastest of cuDNN's algorithms may differ from run to run, and with it the last bits.
+        torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.deterministic = True
+        self._precision = config.precision
+        self._device = torch.device(device)
+        graph = Probabilities(network, mean, std).eval().to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._run = torch.compile(graph, dynamic=False) if config.compile else graph
+        self._pinned: dict[tuple[int, ...], Tensor] = {}
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float16]:
+        """Class probabilities (B, h/s, w/s, C) of RGB pictures (B, h, w, 3)."""
+        import torch
+
+        with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, self._precision == "bf16"):
+            if self._device.type == "cuda":
+                return self._run(self._upload(pixels)).contiguous().cpu().numpy()
+            # One by one the features stay in the cache, and no picture can depend on its neighbors.
+            scores = [self._run(torch.tensor(picture[None])).numpy() for picture in pixels]
+            return np.ascontiguousarray(np.concatenate(scores))
+
+    def _upload(self, pixels: NDArray[np.uint8]) -> Tensor:
+        import torch
+
+        if pixels.shape not in self._pinned:
+            self._pinned[pixels.shape] = torch.empty(pixels.shape, dtype=torch.uint8, pin_memory=True)
+        staging = self._pinned[pixels.shape]
+        staging.numpy()[...] = pixels
+        return staging.to(self._device, non_blocking=True)
+
+
+def is_available() -> bool:
+    """Whether PyTorch is installed."""
+    return importlib.util.find_spec("torch") is not None
+
+
+def has_bf16() -> bool:
+    """Whether this CPU multiplies bf16 by itself."""
+    import torch
+
+    found = torch.cpu.get_capabilities()
+    return any(found.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
+
+
+def build(
+    config: Config,
+    network: nn.Module | Path,
+    *,
+    mean: Sequence[float],
+    std: Sequence[float],
+    threads: int,
+    device: str,
+) -> Torch:
+    """See ``vss_ray.engines.build``.
+
+    Raises:
+        ModelError: ``network`` is a file.
+    """
+    from torch import nn
+
+    if not isinstance(network, nn.Module):
+        raise ModelError(f"{network}: torch cannot run an ONNX file; set segmenter.engine=openvino")
+    return Torch(config, network, mean=mean, std=std, threads=threads, device=device)

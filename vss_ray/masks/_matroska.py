@@ -1,0 +1,214 @@
+"""Label maps as the luma of a lossless video in Matroska: what every mask codec shares.
+
+Only plane 0 is ever read, row by row as it lies in memory: converting a decoded picture to "gray" stretches
+limited-range values, which would turn classes into other classes. Time stamps are whole milliseconds, Matroska's unit.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain, count
+from os import PathLike
+from typing import IO, cast
+
+import av
+import numpy as np
+from av.codec.codec import UnknownCodecError
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.video.reformatter import ColorRange
+from numpy.typing import NDArray
+
+from vss_ray.errors import ConfigError, VideoError
+
+LabelMap = NDArray[np.uint8] | NDArray[np.uint16]
+Source = bytes | str | PathLike[str] | IO[bytes]
+
+MILLISECOND = Fraction(1, 1000)
+REMEDY = "delete the clip's commit record and run again to make it anew"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelVideo:
+    """One lossless codec with its settings."""
+
+    encoder: str
+    keyframe_every: int
+    """A frame is reached by decoding at most this many."""
+    options: Mapping[str, str]
+    """Settings of the encoder for 8-bit maps."""
+    deep_options: Mapping[str, str] | None
+    """The same for 16-bit maps; None where the encoder cannot hold them."""
+
+    def writer(self, height: int, width: int, num_classes: int) -> Writer:
+        """Begin a label video; see ``Writer``.
+
+        Args:
+            height: Pixels, any number.
+            width: Pixels, any number.
+            num_classes: Classes without void. Up to 255 the maps are 8-bit and 255 is void, past that 16-bit and 65535.
+
+        Raises:
+            ConfigError: The codec cannot hold that many classes, or it is not part of this FFmpeg.
+        """
+        if not 1 <= num_classes <= 65535:
+            raise ConfigError(f"masks: {num_classes} classes; a label video holds 1 to 65535")
+        options = self.options if num_classes <= 255 else self.deep_options
+        if options is None:
+            raise ConfigError(f"masks: {self.encoder} holds up to 255 classes, got {num_classes}; set masks to ffv1")
+        dtype = np.dtype(np.uint8 if num_classes <= 255 else np.uint16)
+        return Writer(self.encoder, options, self.keyframe_every, height, width, dtype)
+
+    def encode(self, labels: Iterable[LabelMap], milliseconds: Sequence[int] | None = None) -> bytes:
+        """A whole label video at once; its depth is that of the maps.
+
+        Args:
+            labels: (H, W) maps, all uint8 or all uint16, at least one.
+            milliseconds: Presentation time of each; None: 25 a second.
+        """
+        maps = iter(labels)
+        first = next(maps)
+        height, width = first.shape
+        writer = self.writer(height, width, 255 if first.dtype == np.uint8 else 65535)
+        times = count(0, 40) if milliseconds is None else milliseconds
+        for ids, time in zip(chain([first], maps), times, strict=milliseconds is not None):
+            writer.add(ids, time)
+        return writer.finish()
+
+    def decode(self, data: Source) -> Iterator[LabelMap]:
+        """See ``decode``."""
+        return decode(data)
+
+    def decode_frame(self, data: Source, index: int) -> LabelMap:
+        """See ``decode_frame``."""
+        return decode_frame(data, index)
+
+
+class Writer:
+    """A label video that grows frame by frame; memory holds what is compressed and nothing else.
+
+    The same maps at the same times give the same bytes.
+    """
+
+    def __init__(
+        self, encoder: str, options: Mapping[str, str], keyframe_every: int, height: int, width: int, dtype: np.dtype
+    ) -> None:
+        self._shape, self._dtype = (height, width), dtype
+        self._format = "gray" if dtype == np.uint8 else "gray16le"
+        self._last = -1
+        self._file = io.BytesIO()
+        # Without bitexact the muxer writes a random UID and the library's version into every file.
+        self._container = av.open(self._file, "w", format="matroska", container_options={"fflags": "+bitexact"})
+        try:
+            stream = self._container.add_stream(encoder, options={**options, "flags": "+bitexact"})
+        except UnknownCodecError as error:
+            raise ConfigError(f"masks: this FFmpeg has no {encoder}; set masks to another codec") from error
+        self._stream = cast(av.VideoStream, stream)
+        context = self._stream.codec_context
+        context.height, context.width, context.pix_fmt = height, width, self._format
+        context.gop_size = keyframe_every
+        context.thread_count = 1
+        context.color_range = ColorRange.JPEG
+        context.time_base = MILLISECOND
+        context.framerate = Fraction(0)  # or the file would claim 24 a second, whatever its time stamps say
+
+    def add(self, ids: LabelMap, milliseconds: int) -> None:
+        """Append one map.
+
+        Args:
+            ids: (H, W) of the writer's size and depth.
+            milliseconds: Presentation time; moved up where it does not lie after the frame before.
+
+        Raises:
+            ValueError: Another size or dtype than the writer's.
+        """
+        if ids.shape != self._shape or ids.dtype != self._dtype:
+            raise ValueError(f"wanted {self._dtype} maps of {self._shape}, got {ids.dtype} of {ids.shape}")
+        self._last = max(int(milliseconds), self._last + 1)
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(ids), format=self._format)  # type: ignore[arg-type]
+        frame.pts, frame.time_base = self._last, MILLISECOND
+        self._container.mux(self._stream.encode(frame))
+
+    def finish(self) -> bytes:
+        """The file; the writer is spent.
+
+        Raises:
+            ValueError: No map was added.
+        """
+        if self._last < 0:
+            raise ValueError("a label video of no frames; wanted at least one")
+        self._container.mux(self._stream.encode(None))
+        self._container.close()
+        return self._file.getvalue()
+
+
+def decode(data: Source) -> Iterator[LabelMap]:
+    """The maps of a label video in order, whichever codec wrote it.
+
+    Args:
+        data: The file's bytes, its local path, or a file object open for reading.
+
+    Yields:
+        (H, W), uint8 or uint16.
+
+    Raises:
+        VideoError: It is no label video, or a damaged one.
+    """
+    with _opened(data) as (container, stream):
+        for frame in container.decode(stream):
+            yield _plane(frame)
+
+
+def decode_frame(data: Source, index: int) -> LabelMap:
+    """One map by its number; decodes from the codec keyframe before it, what comes earlier is only stepped over.
+
+    Args:
+        data: As for ``decode``.
+        index: From 0.
+
+    Raises:
+        IndexError: There are not that many.
+        VideoError: It is no label video, or a damaged one.
+    """
+    if index < 0:
+        raise IndexError(f"frame {index} of a label video; frames count from 0")
+    seen = 0
+    with _opened(data) as (container, stream):
+        needed: list[av.Packet] = []
+        for packet in container.demux(stream):
+            if packet.size == 0:  # the demuxer's sign that the file is over
+                break
+            needed = [packet] if packet.is_keyframe else [*needed, packet]
+            seen += 1
+            if seen > index:
+                context = stream.codec_context
+                frames = [frame for each in (*needed, None) for frame in context.decode(each)]
+                return _plane(frames[-1])
+    raise IndexError(f"frame {index} of a label video of {seen}; frames count from 0")
+
+
+@contextmanager
+def _opened(data: Source) -> Iterator[tuple[InputContainer, av.VideoStream]]:
+    name = data if isinstance(data, str | PathLike) else getattr(data, "name", "in memory")
+    try:
+        with av.open(io.BytesIO(data) if isinstance(data, bytes) else data, "r", format="matroska") as container:
+            if not container.streams.video:
+                raise VideoError(f"label video {name} has no video stream; {REMEDY}")
+            stream = container.streams.video[0]
+            stream.codec_context.thread_count = 1
+            yield container, stream
+    except FFmpegError as error:
+        reason = error.strerror or type(error).__name__
+        raise VideoError(f"label video {name} cannot be decoded: {reason}; {REMEDY}") from error
+
+
+def _plane(frame: av.VideoFrame) -> LabelMap:
+    plane = frame.planes[0]
+    dtype = np.dtype("<u2") if frame.format.name == "gray16le" else np.dtype(np.uint8)
+    pixels = np.frombuffer(plane, np.uint8)  # type: ignore[call-overload]
+    rows = pixels.reshape(plane.height, plane.line_size).view(dtype)
+    return rows[:, : plane.width].copy()

@@ -1,0 +1,72 @@
+"""Opening a file of the archive, local or remote, and choosing the stream that is the video."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import av
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from vss_ray.errors import VideoError
+from vss_ray.media.remote import is_remote, open_remote, storage_error, storage_errors
+
+NOT_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+NOT_THERE = (errno.ENOENT, errno.EACCES, errno.EISDIR)
+READ = 1 << 18
+"""Bytes FFmpeg asks a remote file for at once."""
+
+
+@contextmanager
+def open_video(source: str) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open ``source`` and yield the container and its best video stream; nothing is decoded.
+
+    The best stream is the one with the largest picture, of equals the default one, and never cover art.
+
+    Args:
+        source: Path, or any URL that fsspec knows.
+
+    Raises:
+        VideoError: It is not video; also where that shows only while the body of the ``with`` reads on.
+        StorageError: It is missing or not readable, or its storage fails while it is read.
+    """
+    try:
+        with ExitStack() as stack:
+            file = stack.enter_context(open_remote(source)) if is_remote(source) else source
+            # Metadata in another encoding than it claims must not make a video unreadable.
+            container = stack.enter_context(av.open(file, "r", metadata_errors="replace", buffer_size=READ))
+            yield container, _best_stream(source, container)
+    except FFmpegError as error:
+        if error.errno in NOT_THERE:
+            raise storage_error(source, error) from error
+        raise VideoError(
+            f"{source}: cannot be read as video ({error.strerror}); see whether a player opens it, or take it out"
+        ) from error
+    except storage_errors() as error:
+        raise storage_error(source, error) from error
+
+
+def demux(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
+    """The stream's packets that hold data; an empty one would tell a decoder that the file ends."""
+    try:
+        for packet in container.demux(stream):
+            if packet.size:
+                yield packet
+    except IndexError:  # PyAV, after the last packet, where a transport stream announced further streams on the way
+        return
+
+
+def _best_stream(source: str, container: InputContainer) -> VideoStream:
+    streams = [stream for stream in container.streams.video if not stream.disposition & NOT_VIDEO]
+    if not streams:
+        kinds = sorted({"cover art" if stream.type == "video" else stream.type for stream in container.streams})
+        raise VideoError(f"{source}: has no video stream, only {', '.join(kinds) or 'nothing'}; take it out")
+    known = [stream for stream in streams if stream.codec_context is not None]
+    if not known:
+        raise VideoError(f"{source}: there is no decoder for its video; transcode it, to H.264 for example")
+    return max(known, key=lambda s: (s.width * s.height, bool(s.disposition & Disposition.default), -s.index))

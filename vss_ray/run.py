@@ -1,0 +1,195 @@
+"""OUT as one run: what it was started with, what is planned, done and failed."""
+
+from __future__ import annotations
+
+import io
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from vss_ray import config
+from vss_ray.clips import Clip
+from vss_ray.config import OperatingPoint
+from vss_ray.errors import RunMismatchError, StorageError
+from vss_ray.labels.taxonomy import Taxonomy
+from vss_ray.storage.location import Location
+
+RUN, MANIFEST, FAILED = "run.json", "manifest.parquet", "failed.parquet"
+
+FAILURES = pa.schema(
+    [
+        ("video_id", pa.string()),
+        ("clip_id", pa.string()),  # null: the whole video
+        ("source", pa.string()),
+        ("stage", pa.string()),
+        ("error", pa.string()),
+        ("message", pa.string()),
+        ("attempts", pa.int32()),
+    ]
+)
+MANIFEST_SCHEMA = pa.schema(
+    [
+        *((name, pa.string()) for name in ("video_id", "clip_id", "source")),
+        *((name, pa.int64()) for name in ("size_bytes", "width", "height", "rotation", "start", "stop")),
+        *((name, pa.float64()) for name in ("start_seconds", "stop_seconds")),
+        *((name, pa.int64()) for name in ("first_pts", "last_pts", "origin_pts", "seek_pts", "num_packets")),
+    ]
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """A clip, or a whole video, that could not be done."""
+
+    video_id: str
+    clip_id: str | None
+    source: str
+    stage: str
+    error: str
+    message: str
+    attempts: int = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """An output folder with its operating point."""
+
+    location: Location
+    point: OperatingPoint
+    taxonomy: Taxonomy
+    source: str
+    fingerprint: str
+
+    @classmethod
+    def start(cls, location: Location, point: OperatingPoint, source: str) -> Run:
+        """Begin a run in ``location``, or go on with the one that is there.
+
+        Args:
+            location: OUT.
+            point: Resolved: see ``OperatingPoint.resolved``.
+            source: SOURCE, as an absolute path or URL.
+
+        Raises:
+            RunMismatchError: OUT holds a run of another operating point, other weights, or another SOURCE.
+            StorageError: OUT cannot be written.
+        """
+        description = point.segmenter.module.describe(point.segmenter.config)
+        run = cls(location, point, description.taxonomy, source, point.fingerprint(description.digest))
+        location.check_writable()
+        if not location.exists(RUN):
+            content = {
+                "fingerprint": run.fingerprint,
+                "source": source,
+                "operating_point": point.to_dict(),
+                "weights_sha256": description.digest,
+                "taxonomy": run.taxonomy.to_dict(),
+                "output_schema": config.OUTPUT_SCHEMA,
+                "versions": _versions(),
+            }
+            location.write(RUN, _json(content))
+            return run
+        content = run.content()
+        if content["fingerprint"] != run.fingerprint:
+            raise RunMismatchError(
+                f"{location.root} holds run {content['fingerprint']}, this would be {run.fingerprint}: "
+                f"{_difference(content, point.to_dict(), description.digest)}; "
+                "give another OUT, or the operating point of the first run"
+            )
+        if content["source"] != source:
+            raise RunMismatchError(
+                f"{location.root} holds a run over {content['source']}, got {source}; give another OUT"
+            )
+        return run
+
+    @classmethod
+    def open(cls, location: Location) -> Run:
+        """The run in ``location``.
+
+        Raises:
+            StorageError: There is none.
+        """
+        content = _content(location)
+        return cls(
+            location,
+            config.from_dict(content["operating_point"]),
+            Taxonomy.from_dict(content["taxonomy"]),
+            content["source"],
+            content["fingerprint"],
+        )
+
+    def content(self) -> dict[str, Any]:
+        """run.json."""
+        return _content(self.location)
+
+    def write_summary(self, summary: dict[str, Any]) -> None:
+        """Put the closing summary of this run into run.json."""
+        self.location.write(RUN, _json({**self.content(), "summary": summary}))
+
+    def write_manifest(self, clips: Sequence[Clip]) -> None:
+        """Store the plan."""
+        rows = [clip.to_row() for clip in clips]
+        self.location.write(MANIFEST, parquet_bytes(pa.Table.from_pylist(rows, MANIFEST_SCHEMA)))
+
+    def manifest(self) -> pa.Table:
+        """The plan, one row a clip: the columns of ``Clip`` and ``clip_id``."""
+        return pq.read_table(io.BytesIO(self.location.read(MANIFEST)))
+
+    def manifest_rows(self) -> list[dict[str, Any]]:
+        """The plan, one dict a clip."""
+        return self.manifest().to_pylist()
+
+    def write_failures(self, failures: Sequence[Failure]) -> None:
+        """Store what could not be done; replaces the list of an earlier attempt."""
+        rows = [vars(failure) for failure in failures]
+        self.location.write(FAILED, parquet_bytes(pa.Table.from_pylist(rows, FAILURES)))
+
+    def failures(self) -> list[Failure]:
+        """What could not be done when this run last ended."""
+        if not self.location.exists(FAILED):
+            return []
+        return [Failure(**row) for row in pq.read_table(io.BytesIO(self.location.read(FAILED))).to_pylist()]
+
+
+def _content(location: Location) -> dict[str, Any]:
+    if not location.exists(RUN):
+        raise StorageError(f"{location.root} holds no run: it has no {RUN}; start one with `vss segment SOURCE OUT`")
+    return json.loads(location.read(RUN))
+
+
+def _difference(content: dict[str, Any], point: dict[str, Any], digest: str) -> str:
+    before = _flat(content["operating_point"]) | {"weights": content["weights_sha256"][:12]}
+    now = _flat(point) | {"weights": digest[:12]}
+    changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+    return (
+        ", ".join(f"{key} was {before.get(key)!r}, is {now.get(key)!r}" for key in changed) or "another output schema"
+    )
+
+
+def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in content.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+def _versions() -> dict[str, str]:
+    names = ("vss-ray", "ray", "torch", "openvino", "av", "opencv-python", "numpy", "pyarrow")
+    found = {d.metadata["Name"].lower(): d.version for d in metadata.distributions()}
+    return {"python": platform.python_version(), **{name: found[name] for name in names if name in found}}
+
+
+def _json(content: dict[str, Any]) -> bytes:
+    return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    """A whole Parquet file."""
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd")
+    return sink.getvalue()

@@ -1,0 +1,158 @@
+"""The three stages of an operating point as ordinary functions: one process, no Ray. Everything else calls these."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow as pa
+
+from vss_ray.clips import Clip
+from vss_ray.config import OperatingPoint
+from vss_ray.errors import ModelError
+from vss_ray.frames import Audit, Frame, Inferred, Labels, Prepared
+from vss_ray.index.schema import frames_schema
+from vss_ray.methods import Method, Parts
+from vss_ray.ops.count import count_classes
+from vss_ray.segmenters import Segmenter
+
+
+def build_method(point: OperatingPoint) -> Method:
+    """The method with its flow and its schedule; loads no network."""
+    cv2.setNumThreads(1)  # parallelism is Ray's; OpenCV's own threads would fight it
+    parts = Parts(
+        flow=point.flow.module.build(point.flow.config),
+        schedule=point.keyframes.module.build(point.keyframes.config),
+        input_size=partial(point.segmenter.module.input_size, point.segmenter.config),
+        audit=point.audit,
+        cut_threshold=point.cut_threshold,
+    )
+    return point.method.module.build(point.method.config, parts)
+
+
+def build_segmenter(point: OperatingPoint, *, threads: int, device: str) -> Segmenter:
+    """The network, ready to run."""
+    return point.segmenter.module.build(point.segmenter.config, threads=threads, device=device)
+
+
+def infer(segmenter: Segmenter, clips: Sequence[Prepared], batch: int) -> list[Inferred]:
+    """Scores of all pictures of several clips, in batches of one fixed shape across the clips.
+
+    The last batch of a size is filled up, so that a picture's scores never depend on which clips it came with.
+
+    Raises:
+        ModelError: The network answered with something that is not a number; the clip is named.
+    """
+    results: list[Inferred | None] = [None] * len(clips)
+    for size in {clip.pixels.shape[1:] for clip in clips}:
+        alike = [i for i, clip in enumerate(clips) if clip.pixels.shape[1:] == size]
+        pixels = [picture for i in alike for picture in clips[i].pixels]
+        scores = []
+        for start in range(0, len(pixels), batch):
+            wanted = pixels[start : start + batch]
+            filled = wanted + [wanted[-1]] * (batch - len(wanted))
+            scores.append(segmenter(np.stack(filled))[: len(wanted)])
+        together = np.concatenate(scores)
+        stops = np.cumsum([len(clips[i].pixels) for i in alike])
+        for i, own in zip(alike, np.split(together, stops[:-1]), strict=True):
+            if not np.isfinite(own).all():
+                clip = clips[i].clip
+                raise ModelError(
+                    f"{clip.source}, frames {clip.start} to {clip.stop}: the network's scores are not numbers; "
+                    "try --set segmenter.precision=fp32"
+                )
+            results[i] = Inferred(scores=own)
+    return [result for result in results if result is not None]
+
+
+def label_clip(
+    point: OperatingPoint, method: Method, segmenter: Segmenter, clip: Clip, frames: Iterable[Frame]
+) -> Iterator[Labels]:
+    """All three stages over one clip: labels of every FRAME in order, repeated frames included."""
+    prepared = method.prepare(clip, frames)
+    (inferred,) = infer(segmenter, [prepared], batch=1)
+    pictures = method.finish(prepared, inferred)
+    labels, shown = next(pictures), 0
+    for picture in prepared.picture_of_frame:
+        if picture > shown:
+            labels, shown = next(pictures), shown + 1
+        yield labels
+
+
+@dataclass(frozen=True)
+class FinishedClip:
+    """What the third stage hands over to be committed."""
+
+    mask: bytes
+    """Label video, one frame a frame."""
+    frames: pa.Table
+    """One row a frame, see ``index.schema.frames_schema``."""
+    facts: dict[str, Any]
+    """The columns of the clip's row that labels decide."""
+
+
+def finish_clip(point: OperatingPoint, method: Method, prepared: Prepared, inferred: Inferred) -> FinishedClip:
+    """Labels at full size, encoded and counted one picture at a time."""
+    clip, num_classes = prepared.clip, inferred.scores.shape[3]
+    writer = point.masks.module.build(point.masks.config).writer(clip.height, clip.width, num_classes)
+    num_frames = len(prepared.picture_of_frame)
+    milliseconds = np.rint((prepared.pts_seconds - prepared.pts_seconds[0]) * 1000).astype(np.int64).tolist()
+    columns: dict[str, list[Any]] = {name: [] for name in ("is_keyframe", "key_distance", "unreliable", "area")}
+    audits: list[tuple[int, int, Audit]] = []
+    pictures = method.finish(prepared, inferred)
+    shown = -1
+    labels, area = None, None
+    for frame, picture in enumerate(prepared.picture_of_frame):
+        if picture > shown or labels is None:
+            labels, shown = next(pictures), int(picture)
+            area = count_classes(labels.ids, num_classes) / np.float32(labels.ids.size)
+            if labels.audit is not None:
+                audits.append((frame, labels.key_distance, labels.audit))
+        writer.add(labels.ids, milliseconds[frame])
+        columns["is_keyframe"].append(labels.is_keyframe)
+        columns["key_distance"].append(labels.key_distance)
+        columns["unreliable"].append(labels.unreliable)
+        columns["area"].append(area)
+    agreement = {frame: audit.agreeing.sum() / audit.pixels.sum() for frame, _, audit in audits}
+    ceiling = {frame: audit.repeated.sum() / audit.pixels.sum() for frame, _, audit in audits}
+    table = pa.table(
+        {
+            "video_id": [clip.video_id] * num_frames,
+            "clip_id": [clip.clip_id] * num_frames,
+            "frame": np.arange(clip.start, clip.start + num_frames),
+            "pts_seconds": prepared.pts_seconds,
+            "is_keyframe": columns["is_keyframe"],
+            "key_distance": columns["key_distance"],
+            "unreliable": columns["unreliable"],
+            "agreement": [agreement.get(frame) for frame in range(num_frames)],
+            "self_agreement": [ceiling.get(frame) for frame in range(num_frames)],
+            "area": pa.FixedSizeListArray.from_arrays(np.concatenate(columns["area"]).astype(np.float32), num_classes),
+        },
+        schema=frames_schema(num_classes),
+    )
+    facts = {
+        "num_frames": num_frames,
+        "num_keyframes": len(prepared.keyframes),
+        "num_network": len(prepared.network_pictures),
+        "agreement": float(np.mean(list(agreement.values()))) if audits else None,
+        "self_agreement": float(np.mean(list(ceiling.values()))) if audits else None,
+        "audit": json.dumps([_audit_row(frame, distance, audit) for frame, distance, audit in audits])
+        if audits
+        else None,
+    }
+    return FinishedClip(writer.finish(), table, facts)
+
+
+def _audit_row(frame: int, distance: int, audit: Audit) -> dict[str, Any]:
+    return {
+        "frame": frame,
+        "distance": distance,
+        "pixels": audit.pixels.tolist(),
+        "agreeing": audit.agreeing.tolist(),
+        "repeated": audit.repeated.tolist(),
+    }
