@@ -238,13 +238,14 @@ def evaluate(
 def benchmark(
     source: Annotated[str | None, typer.Argument(help="Archive to run on; none: rendered scenes.")] = None,
     work: Annotated[Path, typer.Option(help="Folder for outputs.")] = Path("/tmp/vss-benchmark"),
-    repeats: Annotated[int, typer.Option(min=1, help="Interleaved repeats; medians are reported.")] = 3,
+    repeats: Annotated[int, typer.Option(min=1, help="Interleaved rounds; medians are reported.")] = 1,
+    overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
     """This project, its per-frame baseline and what a user would write, side by side over the same files."""
     from vss_ray.cluster.benchmark import run, table
 
-    report = run(source, work, repeats, progress)
+    report = run(source, work, repeats, overrides or (), progress)
     if as_json:
         _print_json(report)
     else:

@@ -32,7 +32,7 @@ class Video:
     duration_seconds: float
     """From the first frame's time to the end of the last frame."""
     pts: tuple[int, ...]
-    """Presentation time of every frame, ascending, in units of ``time_base``; empty where the file has no usable times."""
+    """Presentation time of every frame, ascending, in units of ``time_base``; empty where no times are usable."""
     packets: tuple[int, ...]
     """Position in the stream (0 is the first packet) of the packet of every frame, same order as ``pts``."""
     time_base: float

@@ -1,11 +1,13 @@
-"""What travels through the three stages: frames in, prepared clips, scores, labels out. Frozen values, no behaviour of a model."""
+"""What travels through the three stages: frames in, prepared clips, scores, labels out. Frozen values."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import cast
 
 import av
 import numpy as np
+from av.video.plane import VideoPlane
 from av.video.reformatter import Colorspace, Interpolation
 from numpy.typing import NDArray
 
@@ -63,7 +65,7 @@ class Frame:
 
     def rgb(self, height: int, width: int) -> NDArray[np.uint8]:
         """The upright picture as (height, width, 3) RGB."""
-        return self._upright(self._scaled(height, width, "rgb24").to_ndarray())
+        return self._upright(cast("NDArray[np.uint8]", self._scaled(height, width, "rgb24").to_ndarray()))
 
     def _scaled(self, height: int, width: int, pixel_format: str) -> av.VideoFrame:
         if self.rotation in (90, 270):
@@ -138,7 +140,7 @@ class Audit:
     """Those that the network labeled the same on the previous picture, followed along the flow: the ceiling."""
 
 
-def _plane(plane: av.video.plane.VideoPlane) -> NDArray[np.uint8]:
+def _plane(plane: VideoPlane) -> NDArray[np.uint8]:
     rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
     return np.ascontiguousarray(rows[:, : plane.width])
 

@@ -22,7 +22,7 @@ def load(family: str, name: str) -> ModuleType:
         if error.name is None or not f"{path}.".startswith(f"{error.name}."):
             raise  # the module is there; something it imports is not
         raise ConfigError(
-            f"{family}: there is no {name!r}; there is {', '.join(names(family))}, or the dotted path of your own module"
+            f"{family}: there is no {name!r}; there is {', '.join(names(family))}, or your own module's dotted path"
         ) from error
     missing = [part for part in ("Config", "build") if not hasattr(module, part)]
     if missing:

@@ -1,10 +1,11 @@
-"""What a schedule may look at before any network runs: the small pictures of one run of a clip, and what follows from them."""
+"""What a schedule may look at before any network runs: the small pictures of one run of a clip."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Protocol
 
 import cv2
@@ -62,7 +63,7 @@ class Signals:
         """
         gray = [cv2.resize(p.y, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for p in self.planes]
         risks = [0.0]
-        for before, here in zip(gray, gray[1:], strict=False):
+        for before, here in pairwise(gray):
             back, onward = self.flow(here, before), self.flow(before, here)
             unexplained = cv2.absdiff(here, sample(before, back)).mean()
             inconsistent = np.linalg.norm(back + sample(onward, back), axis=-1) > 0.5

@@ -12,6 +12,8 @@ from torch import nn
 from vss_ray.networks.pixels import IMAGENET_MEAN, IMAGENET_STD, Probabilities
 from vss_ray.segmenters import builtin
 
+torch.set_num_threads(1)
+
 
 @pytest.fixture(scope="session")
 def network() -> nn.Module:

@@ -7,6 +7,7 @@ import json
 import operator
 import uuid
 from fnmatch import fnmatchcase
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -166,10 +167,10 @@ def test_finds_what_the_rules_say(videos, asked):
 def same(found, wanted_rows):
     """Equal, where a share is the shortest decimal of the float32 that is stored."""
 
-    def plain(value):
+    def plain(value: Any) -> Any:
         if isinstance(value, dict):
             return {name: plain(share) for name, share in value.items()}
-        return float(str(value)) if isinstance(value, np.float32) else value
+        return float(str(value)) if isinstance(value, np.generic) else value
 
     return found == [tuple(plain(value) for value in row) for row in wanted_rows]
 

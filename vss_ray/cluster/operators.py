@@ -1,4 +1,7 @@
-"""The three stages as what Ray Data calls with batches of rows. This is the one place that turns an exception into a row."""
+"""The three stages as what Ray Data calls with batches of rows.
+
+This is the one place that turns an exception into a row.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ from vss_ray.config import OperatingPoint
 from vss_ray.errors import VssError
 from vss_ray.frames import Inferred, Prepared
 from vss_ray.media.decode import DecodeStats, decode
+from vss_ray.methods import Method
 from vss_ray.run import Failure
 from vss_ray.storage.commit import commit
 from vss_ray.storage.location import Location
@@ -34,7 +38,8 @@ class Prepare:
     """First stage: decode a clip once, keep what later stages need."""
 
     def __init__(self, point: OperatingPoint) -> None:
-        self._point, self._method = point, None
+        self._point = point
+        self._method: Method | None = None
 
     def __call__(self, manifest: pa.Table) -> pa.Table:
         """Rows of the manifest to rows of prepared clips."""
@@ -76,7 +81,8 @@ class Finish:
     """Third stage: labels, mask file, commit record."""
 
     def __init__(self, point: OperatingPoint, location: Location) -> None:
-        self._point, self._location, self._method = point, location, None
+        self._point, self._location = point, location
+        self._method: Method | None = None
 
     def __call__(self, table: pa.Table) -> pa.Table:
         """Rows of scores to rows without arrays: what is left to tell."""
@@ -121,7 +127,7 @@ def contained(stage: str, row: Row, run: Callable[[Row], Row]) -> Row:
     """
     if row.story.failure is not None:
         return row
-    started = time.process_time()
+    began, started = time.time(), time.process_time()
     try:
         done = run(row)
     except Exception as error:  # the boundary: a clip that fails is a row, not an end of the run
@@ -135,6 +141,8 @@ def contained(stage: str, row: Row, run: Callable[[Row], Row]) -> Row:
         )
         return Row(row.clip, replace(row.story, failure=failure), {})
     costs = {
+        f"{stage}_began": began,
+        f"{stage}_ended": time.time(),
         f"{stage}_seconds": time.process_time() - started,
         f"{stage}_bytes": float(done.num_bytes),
         f"{stage}_memory": float(_peak_memory()),

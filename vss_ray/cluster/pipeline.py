@@ -21,6 +21,7 @@ from vss_ray.storage.location import Location
 
 PENDING = "pending.parquet"
 SHARE_OF_CORE = 0.5
+ACTOR_START_SECONDS = 600
 GPU_BATCH = 8
 """Pictures a GPU sees at once. A CPU core takes them one by one: nothing is gained by more."""
 
@@ -28,7 +29,8 @@ GPU_BATCH = 8
 def label_clips(run: Run, resources: Resources) -> Iterator[Row]:
     """Run the pipeline over OUT/pending.parquet and yield clips as they are committed, or have failed."""
     context = DataContext.get_current()
-    context.execution_options.preserve_order = False
+    # Networks load before the first clip is decoded: otherwise decoded clips pile up while nobody can use them.
+    context.wait_for_min_actors_s = ACTOR_START_SECONDS
     device = "cuda" if resources.gpus else "cpu"
     pool = ActorPoolStrategy(min_size=1, max_size=resources.gpus or resources.cpus)
     share = 1.0 if resources.gpus else SHARE_OF_CORE

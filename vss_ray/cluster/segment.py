@@ -39,7 +39,7 @@ def segment(
     Raises:
         VssError: Anything that can be known before the first clip.
     """
-    began = time.monotonic()
+    began = time.time()
     entries = list_videos(source)
     location = Location.open(out)
     # Before Ray starts: what is wrong here should be told at once.
@@ -54,14 +54,14 @@ def segment(
     run.write_manifest(clips)
     done = committed(location)
     pending = [clip for clip in clips if (clip.video_id, clip.clip_id) not in done]
-    summary = Summary(clips_before=len(clips) - len(pending), videos_failed=len(plan.failures))
+    summary = Summary(
+        began=began,clips_before=len(clips) - len(pending), videos_failed=len(plan.failures))
     seconds = sum(clip.stop_seconds - clip.start_seconds for clip in pending)
     console.print(
         f"{len(entries)} videos, {len(clips)} clips; {summary.clips_before} done before, {len(pending)} to do "
         f"({seconds:,.0f} s of video) on {resources.cpus} cores and {resources.gpus} GPUs",
         highlight=False,
     )
-    summary.start_seconds = time.monotonic() - began
     failures = list(plan.failures)
     if pending:
         failures += _work(run, pending, summary, resources, Progress(console, seconds))
@@ -76,14 +76,12 @@ def _work(
 ) -> list[Failure]:
     run.location.write(PENDING, parquet_bytes(pa.Table.from_pylist([c.to_row() for c in pending], MANIFEST_SCHEMA)))
     failures = []
-    began = time.monotonic()
     for row in label_clips(run, resources):
         if row.story.failure is None:
             summary.add(row)
         else:
             failures.append(row.story.failure)
         progress.add(row.clip.stop_seconds - row.clip.start_seconds)
-    summary.run_seconds = time.monotonic() - began
     summary.clips_failed = len(failures)
     run.location.delete(PENDING)
     return failures

@@ -30,9 +30,9 @@ def connect(address: str | None) -> Resources:
         try:
             ray.init(
                 address=address or "local",
+                include_dashboard=None if address else False,
                 log_to_driver=False,
                 logging_level=logging.WARNING,
-                **({} if address else {"include_dashboard": False}),
             )
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise ConfigError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -29,10 +30,12 @@ class Summary:
     network_pictures: int = 0
     decoded_frames: int = 0
     video_seconds: float = 0.0
-    start_seconds: float = 0.0
-    """From the command to the first operator: Ray, probing, planning."""
-    run_seconds: float = 0.0
-    """Of the three operators, wall time."""
+    began: float = 0.0
+    """When the command started, Unix time."""
+    first_work: float = math.inf
+    """When the first clip was begun: Ray is up, the plan made, the networks loaded."""
+    last_work: float = 0.0
+    """When the last clip was committed."""
     stage_seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
     """CPU seconds."""
     store_bytes: dict[str, float] = field(default_factory=lambda: {"prepared": 0.0, "inferred": 0.0})
@@ -49,6 +52,8 @@ class Summary:
         self.network_pictures += int(costs["num_network"])
         self.decoded_frames += int(costs["decoded_frames"])
         self.video_seconds += row.clip.stop_seconds - row.clip.start_seconds
+        self.first_work = min(self.first_work, costs["prepare_began"])
+        self.last_work = max(self.last_work, costs["finish_ended"])
         for stage in STAGES:
             self.stage_seconds[stage] += costs[f"{stage}_seconds"]
         for name in self.store_bytes:
@@ -57,9 +62,22 @@ class Summary:
         self.audit.add(row.story.audits)
         self.peak_memory_bytes = max(self.peak_memory_bytes, costs["peak_memory_bytes"])
 
+    @property
+    def start_seconds(self) -> float:
+        """From the command to the first clip."""
+        return self.first_work - self.began if self.clips_done else 0.0
+
+    @property
+    def run_seconds(self) -> float:
+        """From the first clip's beginning to the last one's commit."""
+        return max(self.last_work - self.first_work, 0.0)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for run.json and ``--json``."""
         content = asdict(self)
+        content |= {"start_seconds": self.start_seconds, "run_seconds": self.run_seconds}
+        for name in ("began", "first_work", "last_work"):
+            del content[name]
         content["audit"] = self.audit.to_dict()
         return content
 

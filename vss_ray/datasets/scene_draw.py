@@ -192,9 +192,9 @@ def _to_texture(
     right, below = across / sizes[:, :1], down / sizes[:, 1:]
     # The first texel of a level is its rim: texel (1, 1) is centered half a texel inside the corner.
     to_camera = np.stack((right, below, corner - 0.5 * (right + below)), 2)
-    to_pixels = camera.matrix @ to_camera
+    to_pixels: Floats = camera.matrix @ to_camera
     to_pixels[:, :2] -= origins[:, :, None] * to_pixels[:, 2:]
-    return np.linalg.inv(to_pixels)
+    return np.linalg.inv(to_pixels).astype(np.float64)
 
 
 def _boxes(camera: Camera, corners: Floats) -> NDArray[np.intp]:

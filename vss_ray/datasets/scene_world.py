@@ -13,7 +13,7 @@ from vss_ray.datasets import scene_things as things
 from vss_ray.datasets.scene_draw import FAR, Camera, Floats, Quad, Quads, Vector
 from vss_ray.datasets.scene_kit import BLOCK, ROAD_HALF, Kit
 
-LANE, CYCLE_LANE, PARKING, FURNITURE = 1.8, 3.1, 4.4, 5.8
+LANE, CYCLE_LANE, PARKING, FURNITURE = 1.6, 2.8, 4.15, 5.8
 """Distances from the middle of the street, meters. Traffic keeps left."""
 DETAILED = 28.0
 """Ground nearer than this is drawn in pieces, meters."""

@@ -78,19 +78,24 @@ class _Rows:
         self.num_rows = 0
         self._schema = schema
         self._writer = pq.ParquetWriter(file, schema, **WRITING)
-        self._waiting = schema.empty_table()
+        self._waiting: list[pa.Table] = []
+        self._num_waiting = 0
 
     def __enter__(self) -> _Rows:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if len(self._waiting):
-            self._writer.write_table(self._waiting)
+        if self._num_waiting:
+            self._writer.write_table(pa.concat_tables(self._waiting))
         self._writer.close()
 
     def add(self, rows: pa.Table) -> None:
         self.num_rows += len(rows)
-        self._waiting = pa.concat_tables([self._waiting, rows.select(self._schema.names).cast(self._schema)])
-        while len(self._waiting) >= ROW_GROUP:
-            self._writer.write_table(self._waiting[:ROW_GROUP], row_group_size=ROW_GROUP)
-            self._waiting = self._waiting[ROW_GROUP:]
+        self._num_waiting += len(rows)
+        self._waiting.append(rows.select(self._schema.names).cast(self._schema))
+        if self._num_waiting >= ROW_GROUP:
+            full = self._num_waiting // ROW_GROUP * ROW_GROUP
+            waiting = pa.concat_tables(self._waiting)
+            self._writer.write_table(waiting[:full], row_group_size=ROW_GROUP)
+            self._waiting = [waiting[full:]]
+            self._num_waiting -= full

@@ -49,7 +49,9 @@ class Taxonomy:
         known |= {_plain(cls): i for i, cls in enumerate(self.classes)}
         if wanted in known:
             return known[wanted]
-        near = sorted({self.classes[known[match]] for match in difflib.get_close_matches(wanted, known, n=5, cutoff=0.5)})
+        near = sorted(
+            {self.classes[known[match]] for match in difflib.get_close_matches(wanted, known, n=5, cutoff=0.5)}
+        )
         hint = f"did you mean {', '.join(near)}?" if near else f"there is {', '.join(self.classes)}"
         raise KeyError(f"no class {name!r} in {self.name}; {hint}")
 

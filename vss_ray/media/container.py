@@ -65,7 +65,7 @@ def _best_stream(source: str, container: InputContainer) -> VideoStream:
     streams = [stream for stream in container.streams.video if not stream.disposition & NOT_VIDEO]
     if not streams:
         kinds = sorted({"cover art" if stream.type == "video" else stream.type for stream in container.streams})
-        raise VideoError(f"{source}: has no video stream, only {', '.join(kinds) or 'nothing'}; take it out")
+        raise VideoError(f"{source}: has no video stream, only {', '.join(kinds) or 'an empty container'}; take it out")
     known = [stream for stream in streams if stream.codec_context is not None]
     if not known:
         raise VideoError(f"{source}: there is no decoder for its video; transcode it, to H.264 for example")

@@ -9,7 +9,7 @@ decoding begins further in front. Both are noticed before a frame is given out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 
@@ -39,7 +39,7 @@ class _LateError(Exception):
     """The first frame that comes out lies behind the clip's first."""
 
 
-def decode(clip: Clip, *, threads: int = 1, stats: DecodeStats | None = None) -> Iterator[Frame]:
+def decode(clip: Clip, *, threads: int = 1, stats: DecodeStats | None = None) -> Generator[Frame, None, None]:
     """The frames ``[clip.start, clip.stop)``, one at a time.
 
     Times are the file's own, never a count divided by a rate. Where a frame lacks its time, the frame before it and

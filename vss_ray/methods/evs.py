@@ -2,7 +2,7 @@
 
 What the thesis does online with the last keyframe, this does offline with both enclosing ones: displacements are
 composed and the keyframes' probabilities sampled once, the two are blended by distance, by how alike picture and warped
-keyframe look, and by how consistent the motion is. ``direction: forward`` uses the last keyframe alone, as in the thesis.
+keyframe look, and by how consistent the motion is. ``direction: forward`` uses the last keyframe alone, as the thesis.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from vss_ray.scan import Scan, drawn, scan
 from vss_ray.signals import Signals
 
 WEIGHT_LEVELS = 255
+SMALLEST_TRUST = np.float32(1e-12)
+"""Where neither keyframe is like the picture at all, both weigh nothing and the later one is taken."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,7 +183,7 @@ class Evs:
             nearness = (last - picture) / (last - first)
             trusted_first = self._trust(nearness, error, to_first)
             trusted_last = self._trust(1 - nearness, error_last, to_last)
-            weight = trusted_first / (trusted_first + trusted_last + np.float32(1e-12))
+            weight = trusted_first / np.maximum(trusted_first + trusted_last, SMALLEST_TRUST)
             distance = min(picture - first, last - picture)
             unreliable = self._share(np.minimum(error, error_last))
             carried.append(_Carried(picture, first, last, distance, to_first, to_last, weight, unreliable))

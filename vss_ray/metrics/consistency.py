@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +30,8 @@ def video_consistency(
     """
     if len(truth) != len(predicted):
         raise ValueError(f"truth and prediction differ in length: {len(truth) = }, {len(predicted) = }")
-    true_steady = [np.equal(a, b) for a, b in zip(truth, truth[1:], strict=False)]
-    predicted_steady = [np.equal(a, b) for a, b in zip(predicted, predicted[1:], strict=False)]
+    true_steady = [np.equal(a, b) for a, b in pairwise(truth)]
+    predicted_steady = [np.equal(a, b) for a, b in pairwise(predicted)]
     values = []
     for start in range(len(truth) - window):
         steps = slice(start, start + window - 1)

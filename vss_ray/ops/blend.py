@@ -12,7 +12,7 @@ from vss_ray.ops.warp import sample
 def photometric_error(
     here: NDArray[np.uint8], there: NDArray[np.uint8], displacement: NDArray[np.float32], window: int
 ) -> NDArray[np.float32]:
-    """Mean absolute difference of ``here`` (h, w, 3) and ``there`` sampled along the displacement, box-blurred; (h, w)."""
+    """(h, w) box-blurred mean absolute difference of ``here`` (h, w, 3) and ``there`` along the displacement."""
     difference = cv2.blur(cv2.absdiff(here, sample(there, displacement)), (window, window))
     return difference.mean(-1, dtype=np.float32)
 
@@ -36,4 +36,4 @@ def trust(
         error_scale: Gray levels that cost a factor e.
         inconsistency_scale: Pixels that cost a factor e.
     """
-    return distance**distance_power * np.exp(-error / error_scale - inconsistency / inconsistency_scale)
+    return np.float32(distance**distance_power) * np.exp(-error / error_scale - inconsistency / inconsistency_scale)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -40,7 +41,7 @@ def steps_between(
         Two lists of n - 1: ``back[i]`` leads from picture i + 1 to i, ``onward[i]`` from i to i + 1.
     """
     back, onward = [], []
-    for before, after in zip(gray, gray[1:], strict=False):
+    for before, after in pairwise(gray):
         to_before = resize_displacement(flow(after, before), *grid)
         to_after = resize_displacement(flow(before, after), *grid)
         back.append(Step(to_before, _round_trip(to_before, to_after)))
@@ -93,8 +94,9 @@ def part_of(step: Step, share: float, opposite: Step) -> Step:
         opposite: Leads from the wanted one to the far one.
     """
     # Where the point is on the far picture, so that its own motion is read there.
-    ahead = (1 - share) * opposite.displacement
-    return Step(share * sample(step.displacement, ahead), share * sample(step.inconsistency, ahead))
+    ahead = np.float32(1 - share) * opposite.displacement
+    part = np.float32(share)
+    return Step(part * sample(step.displacement, ahead), part * sample(step.inconsistency, ahead))
 
 
 def _round_trip(there: NDArray[np.float32], back: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -6,6 +6,8 @@ pixel of the cell has it too; elsewhere only classes whose best corner reaches t
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -35,7 +37,7 @@ def upsample_labels(scores: NDArray[np.floating], height: int, width: int) -> ND
     if not _find_winners(scores, winners):
         raise ValueError("scores contain NaN: the network's output is broken")
     _fill(scores, winners, rows, row_weights, columns, column_weights, labels)
-    return labels
+    return cast("NDArray[np.uint8] | NDArray[np.uint16]", labels)
 
 
 def _positions(length: int, cells: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:

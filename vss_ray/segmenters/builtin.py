@@ -190,6 +190,20 @@ def _random(encoder: str, num_classes: int) -> SwiftNet:
     return network
 
 
+def load_network(config: Config) -> tuple[SwiftNet, Taxonomy]:
+    """The bare torch network and its classes.
+
+    Raises:
+        ModelError: See ``build``.
+    """
+    if config.weights.startswith(RANDOM):
+        taxonomy = taxonomies.load("camvid")
+        return _random(_random_encoder(config), len(taxonomy)), taxonomy
+    path = _path(config)
+    header = _read_header(path)
+    return _load(path, header), header.taxonomy
+
+
 def build(config: Config, *, threads: int, device: str) -> Executed:
     """The network, ready to run.
 
@@ -198,13 +212,7 @@ def build(config: Config, *, threads: int, device: str) -> Executed:
     """
     from vss_ray.networks.pixels import IMAGENET_MEAN, IMAGENET_STD
 
-    if config.weights.startswith(RANDOM):
-        taxonomy = taxonomies.load("camvid")
-        network = _random(_random_encoder(config), len(taxonomy))
-    else:
-        path = _path(config)
-        header = _read_header(path)
-        taxonomy, network = header.taxonomy, _load(path, header)
+    network, taxonomy = load_network(config)
     return execute(
         network,
         taxonomy,

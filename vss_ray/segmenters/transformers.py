@@ -206,9 +206,7 @@ def _task(folder: Path, settings: Any) -> Tensor:
     import transformers
 
     if not (folder / "tokenizer.json").exists() and not (folder / "vocab.json").exists():
-        raise ModelError(
-            f"{folder} has no tokenizer, and OneFormer is told its task in words; save it there"
-        )
+        raise ModelError(f"{folder} has no tokenizer, and OneFormer is told its task in words; save it there")
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
     tokens = tokenizer(
         "the task is semantic",

@@ -12,7 +12,7 @@ from vss_ray.metrics.confusion import VOID
 
 
 def class_weights(pixels: NDArray[np.int64], power: float = 0.5, limit: float = 5.0) -> Tensor:
-    """Weight per class, ``share ** -power`` with mean 1 over pixels, cut at ``limit``; ``pixels`` are counts per class."""
+    """Weight per class from counts of pixels: ``share ** -power`` with mean 1 over pixels, cut at ``limit``."""
     share = np.maximum(pixels, 1) / pixels.sum()
     weights = share**-power
     weights /= (weights * share).sum()

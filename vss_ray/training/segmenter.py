@@ -67,7 +67,10 @@ def train(
         for start in range(0, len(order) - size + 1, size):
             views = [
                 augment.random_view(
-                    *pictures[i], config.augment, np.random.default_rng([config.schedule.seed, epoch, i])
+                    pictures[i][0],
+                    pictures[i][1],
+                    config.augment,
+                    np.random.default_rng([config.schedule.seed, epoch, i]),
                 )
                 for i in order[start : start + size]
             ]

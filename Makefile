@@ -1,0 +1,33 @@
+# make demo: the main job on real footage.  make test: lint, types, layers, tests.  make help: this list.
+PYTHON ?= python3
+VENV   ?= .venv
+SOURCE ?=
+BIN    := $(VENV)/bin
+
+.PHONY: help demo test lint install clean
+
+help:
+	@sed -n '1p' Makefile; grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/'
+
+install: $(VENV)/.installed  ## the package, its extras and its tools into .venv
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[cpu,dev]'
+	touch $@
+
+demo: install  ## segment, search and color real dash-cam footage; SOURCE=... takes your own
+	$(BIN)/python jobs/demo.py $(SOURCE)
+
+lint: install  ## ruff, pyright, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+test: lint  ## everything that has to be true
+	$(BIN)/pytest
+
+clean:  ## what demo and test leave behind
+	rm -rf .demo .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,31 @@
+"""One Ray for all cluster tests, and a small archive of rendered street scenes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import ray
+
+from vss_ray.datasets import scenes
+
+
+@pytest.fixture(scope="session")
+def local_ray() -> Iterator[None]:
+    """A Ray of two cores on this machine."""
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="WARNING")
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two short videos of different size and rate, in two folders."""
+    folder = tmp_path_factory.mktemp("archive")
+    (folder / "day").mkdir()
+    scenes.write_scene(str(folder / "a.mp4"), scenes.Config(height=96, width=128, num_frames=60, fps=10.0))
+    scenes.write_scene(
+        str(folder / "day" / "b.mp4"), scenes.Config(height=64, width=96, num_frames=30, fps=15.0, seed=1)
+    )
+    return folder

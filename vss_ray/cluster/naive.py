@@ -1,0 +1,98 @@
+"""What a user would write instead: the yardstick of the benchmark, kept honest and plain.
+
+ray.data, PyAV, torch fp32 on every frame, scores enlarged and argmaxed by torch, a PNG a frame, areas as Parquet. It
+has the same network at the same input size, one actor a core less one, and threads as Ray hands them out.
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import ray.data
+from numpy.typing import NDArray
+from ray.data import ActorPoolStrategy, DataContext
+
+from vss_ray.config import OperatingPoint
+
+BATCH = 8
+
+
+def run(files: list[str], out: Path, point: OperatingPoint, cpus: int) -> dict[str, float]:
+    """Segment every frame of ``files``; costs by name."""
+    out.mkdir(parents=True, exist_ok=True)
+    DataContext.get_current().wait_for_min_actors_s = 600  # as the project does: loading is not counted for either
+    frames = ray.data.from_items([{"path": path} for path in files]).flat_map(_decode)
+    labelled = frames.map_batches(
+        _Network,
+        fn_constructor_args=(point, str(out)),
+        compute=ActorPoolStrategy(size=max(1, cpus - 1)),
+        batch_size=BATCH,
+        num_cpus=1,
+    )
+    labelled.write_parquet(str(out / "areas"))
+    rows = ray.data.read_parquet(str(out / "areas")).to_pandas()
+    return {
+        "frames": float(len(rows)),
+        "first": float(rows["started_at"].min()),
+        "seconds": float(rows["finished_at"].max() - rows["started_at"].min()),
+        "prepare": float(rows["decode_seconds"].sum()),
+        "infer": float(rows["network_seconds"].sum()),
+        "finish": float(rows["write_seconds"].sum()),
+        "peak_memory_bytes": float(rows["memory"].max()),
+    }
+
+
+def _decode(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    started_at = time.time()
+    with av.open(row["path"]) as container:
+        before = time.process_time()
+        for i, frame in enumerate(container.decode(video=0)):
+            rgb = frame.to_ndarray(format="rgb24")
+            cost, before = time.process_time() - before, time.process_time()
+            yield {"path": row["path"], "frame": i, "rgb": rgb, "started_at": started_at, "decode_seconds": cost}
+
+
+class _Network:
+    def __init__(self, point: OperatingPoint, out: str) -> None:
+        from vss_ray.segmenters.builtin import load_network
+
+        self._point, self._out = point, Path(out)
+        self._network = load_network(point.segmenter.config)[0].eval()
+
+    def __call__(self, batch: dict[str, NDArray]) -> dict[str, Any]:
+        import torch
+        from torch.nn import functional as F
+
+        from vss_ray.networks.pixels import normalize
+
+        began = time.process_time()
+        height, width = batch["rgb"].shape[1:3]
+        side = self._point.segmenter.module.input_size(self._point.segmenter.config, height, width)
+        small = np.stack([cv2.resize(image, side[::-1], interpolation=cv2.INTER_AREA) for image in batch["rgb"]])
+        with torch.inference_mode():
+            logits = self._network(normalize(torch.from_numpy(small)))
+            ids = F.interpolate(logits, (height, width), mode="bilinear").argmax(1).byte().numpy()
+        labelled = time.process_time()
+        areas = []
+        for path, frame, mask in zip(batch["path"], batch["frame"], ids, strict=True):
+            cv2.imwrite(str(self._out / f"{Path(path).stem}_{frame:06d}.png"), mask)
+            areas.append(np.bincount(mask.ravel(), minlength=logits.shape[1]) / mask.size)
+        count = len(ids)
+        return {
+            "path": batch["path"],
+            "frame": batch["frame"],
+            "area": np.array(areas, np.float32),
+            "started_at": batch["started_at"],
+            "finished_at": np.full(count, time.time()),
+            "decode_seconds": batch["decode_seconds"],
+            "network_seconds": np.full(count, (labelled - began) / count),
+            "write_seconds": np.full(count, (time.process_time() - labelled) / count),
+            "memory": np.full(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024),
+        }
