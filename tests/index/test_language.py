@@ -111,6 +111,11 @@ def test_caret_stays_under_its_place_in_a_long_or_wild_query():
     assert len(line) <= 102
 
 
+def test_bytes_that_are_no_text_are_refused():
+    with pytest.raises(QueryError, match="column 8: this is no character; write the query in UTF-8"):
+        parse("car in \udcff*", CAMVID)
+
+
 def test_deep_and_long_queries():
     deep = "not " * (LONGEST // 4 - 1) + "car"
     assert mentioned(parse(deep, CAMVID).condition) == ("car",)

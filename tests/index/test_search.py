@@ -218,6 +218,21 @@ def test_spans_gaps_and_peaks(drive):
     assert len(spans("car in drive.mp4")) == 3
 
 
+def test_missing_frames_end_a_span(tmp_path):
+    location = Location.open(tmp_path)
+    times = {0: 0.0, 1: 0.25, 2: 0.5, 10: 1.0, 20: 2.0, 21: 3.0, 23: 3.5}
+    write_tables(location, {"v": ("v.mp4", [(frame, pts, [0.1, 0, 0, 0]) for frame, pts in times.items()])})
+
+    def spans(query):
+        return [(hit.start, hit.end) for hit in search(location, query, CLASSES)]
+
+    # Frames 2 and 10 last as long as frame 1 did; frame 21 would last a second, but frame 23 is there sooner.
+    assert spans("car") == [(0.0, 0.75), (1.0, 1.25), (2.0, 3.5), (3.5, 4.5)]
+    assert spans("car gap 0.25s") == [(0.0, 1.25), (2.0, 4.5)]
+    assert spans("car gap 0.75s") == [(0.0, 4.5)]
+    assert spans("car for 0.26s") == [(0.0, 0.75), (2.0, 3.5), (3.5, 4.5)]
+
+
 def test_shares_are_compared_as_they_are_stored(tmp_path):
     location = Location.open(tmp_path)
     write_tables(location, {"v": ("v.mp4", [(0, 0.0, [0.02, 0.03, 0.1, 0.2])])})

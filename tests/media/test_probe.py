@@ -45,7 +45,7 @@ def test_the_values_of_a_plain_file(footage) -> None:
 
 def test_numbers_of_codec_keyframes_are_those_of_decoded_ones(footage) -> None:
     path = footage("plain.mkv", options=OPEN, gop=20)
-    with av.open(path, "r") as file:
+    with container.open_video(str(path)) as (file, _):
         keyframes = [number for number, picture in enumerate(file.decode(video=0)) if picture.key_frame]
     assert list(probed(path).codec_keyframes) == keyframes
 

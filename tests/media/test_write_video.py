@@ -11,6 +11,7 @@ import pytest
 
 from vss_ray.errors import VideoError
 from vss_ray.media.archive import list_videos
+from vss_ray.media.container import open_video
 from vss_ray.media.decode import decode
 from vss_ray.media.probe import probe
 from vss_ray.media.write import write_video
@@ -34,7 +35,7 @@ def test_colors_come_back(tmp_path, size) -> None:
 def test_odd_sizes_and_lossless(tmp_path, moving) -> None:
     path = tmp_path / "odd.mkv"
     write_video(path, moving(3, 33, 47), codec="ffv1", pix_fmt="bgr0")
-    with av.open(path, "r") as file:
+    with open_video(str(path)) as (file, _):
         read = [picture.to_ndarray(format="rgb24") for picture in file.decode(video=0)]
     np.testing.assert_array_equal(read, list(moving(3, 33, 47)))
 

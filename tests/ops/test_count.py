@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -21,7 +23,7 @@ from vss_ray.ops.count import count_classes
 def test_equals_bincount(height, width, num_classes, is_wide, seed):
     dtype, void = (np.uint16, 65535) if is_wide else (np.uint8, 255)
     rng = np.random.default_rng(seed)
-    ids = rng.integers(0, min(num_classes + 3, void + 1), (height, width)).astype(dtype)
+    ids: Any = rng.integers(0, min(num_classes + 3, void + 1), (height, width)).astype(dtype)
     ids[rng.random((height, width)) < 0.1] = void
     counts = count_classes(ids, num_classes)
     assert counts.dtype == np.int64

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ SPEED = np.array([2, -1])
 """Content moves right and up, pixels a picture."""
 
 
-def moving(num_pictures):
+def moving(num_pictures) -> Any:
     """A texture that moves by SPEED; window i of a larger one."""
     large = np.random.default_rng(0).integers(0, 256, (HEIGHT + 80, WIDTH + 80)).astype(np.uint8)
     large = cv2.GaussianBlur(large, (0, 0), 1.5)
@@ -117,9 +119,9 @@ def test_a_direct_search_that_fails_is_not_believed():
 
 def test_a_direct_search_starts_from_what_was_composed():
     pictures = moving(2)
-    guesses = []
+    guesses: list[Any] = []
 
-    def flow(here, there, initial=None):
+    def flow(here, there, initial: Any = None):
         guesses.append(initial)
         return initial
 

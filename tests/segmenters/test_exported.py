@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import pickle
 import sys
 import zipfile
@@ -210,6 +211,22 @@ def test_nothing_is_unpickled(tmp_path, capsys):
         buffer = io.BytesIO()
         torch.save(((Bomb(),), {}), buffer)
         members[name] = buffer.getvalue()
+
+    rewrite(path, arm)
+    with pytest.raises(ModelError, match="holds pickles or compiled code"):
+        run(path, None)
+    assert "executed" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("prefix", ["custom_obj_", "opaque_obj_"])
+def test_no_pickled_constants(tmp_path, prefix, capsys):
+    path = save_pt2(tmp_path / "net.pt2", Small(), dynamic=(2, 3))
+
+    def arm(members):
+        name = next(name for name in members if name.endswith("model_constants_config.json"))
+        entry = {"path_name": f"{prefix}0", "is_param": False, "use_pickle": False, "tensor_meta": None}
+        members[name] = json.dumps({"config": {"bomb": entry}}).encode()
+        members[name.replace("model_constants_config.json", f"{prefix}0")] = pickle.dumps(Bomb())
 
     rewrite(path, arm)
     with pytest.raises(ModelError, match="holds pickles or compiled code"):

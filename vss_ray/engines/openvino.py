@@ -63,11 +63,10 @@ class OpenVino:
 
     def _compile(self, height: int, width: int) -> Any:
         convert = _from_onnx if isinstance(self._network, Path) else _from_torch
-        failures = runtime().frontend
         try:
             model = convert(self._network, self._mean, self._std, height, width)
             return self._core.compile_model(model, "CPU", self._options).create_infer_request()
-        except (RuntimeError, failures.OpConversionFailure, failures.GeneralFailure) as error:
+        except failures() as error:
             name = self._network if isinstance(self._network, Path) else type(self._network).__name__
             raise ModelError(
                 f"OpenVINO cannot run {name} on pictures of {height}x{width}: {str(error).strip().splitlines()[-1]}; "
@@ -95,6 +94,20 @@ def runtime() -> Any:
     import openvino
 
     return openvino
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """What OpenVINO, or PyTorch on its behalf, raises over a network that it cannot take."""
+    frontend = runtime().frontend
+    return (
+        RuntimeError,
+        ValueError,
+        frontend.GeneralFailure,
+        frontend.InitializationFailure,
+        frontend.NotImplementedFailure,
+        frontend.OpConversionFailure,
+        frontend.OpValidationFailure,
+    )
 
 
 def build(

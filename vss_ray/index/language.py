@@ -57,6 +57,10 @@ def parse(text: str, taxonomy: Taxonomy) -> Query:
     if len(text) > LONGEST:
         raise QueryError(f"the query has {len(text)} characters, {LONGEST} is the most; ask in several queries")
     try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise _pointed(text, error.start, "this is no character; write the query in UTF-8") from None
+    try:
         return _Reader(text, taxonomy).transform(_parser().parse(text))
     except UnexpectedInput as error:
         raise _unexpected(text, error) from None

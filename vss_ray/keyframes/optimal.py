@@ -54,7 +54,8 @@ class Optimal:
         wanted = max(round((length - 1) / c.every), 1) if c.every is not None else 1
         most = float("inf") if c.risk is None else c.risk * length
         for intervals, (cost, keyframes) in enumerate(placements(interval_costs(signals.risk), c.at_most), start=1):
-            if intervals >= wanted and cost <= most:  # infinite while no placement respects ``at_most``
+            # Infinite while no placement respects ``at_most``.
+            if intervals >= wanted and cost <= most and np.isfinite(cost):
                 return keyframes
         return list(range(length))
 

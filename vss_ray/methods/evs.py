@@ -38,11 +38,13 @@ class Config:
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
     direction: Literal["both", "forward"] = "both"
+    motion_side: int = 176
+    """Short side of the pictures that flow is solved on, pixels; displacements live on half of it."""
     motion_hz: float = 15.0
     """Flow is solved between pictures about 1/motion_hz seconds apart; those between move evenly."""
     anchor_every: int = 4
     """Flow steps from one direct search against the keyframe to the next; 0 never searches."""
-    distance_power: float = 0.35
+    distance_power: float = 0.25
     error_scale: float = 4.0
     """Gray levels of photometric error that cost a keyframe a factor e."""
     error_window: int = 3
@@ -65,7 +67,7 @@ class Evs:
         network_size = parts.input_size(clip.height, clip.width)
         scanned = scan(
             frames,
-            small_size=(network_size[0] // 2, network_size[1] // 2),
+            small_size=_small_size(network_size, self._config.motion_side),
             network_size=network_size,
             may_choose=parts.schedule.may_choose,
             is_wanted=lambda number: drawn(clip.video_id, clip.start + number, parts.audit),
@@ -231,6 +233,13 @@ class _Recent:
                 del self._recent[next(iter(self._recent))]
             self._recent[index] = self._scores[index].astype(np.float32)
         return self._recent[index]
+
+
+def _small_size(network_size: tuple[int, int], side: int) -> tuple[int, int]:
+    """(height, width) with the network's aspect and the wanted short side, both even."""
+    scale = min(side / min(network_size), 1.0)
+    height, width = (max(2, round(length * scale / 2) * 2) for length in network_size)
+    return height, width
 
 
 def _solved(seconds: NDArray[np.float64], first: int, last: int, hz: float) -> list[int]:

@@ -34,7 +34,8 @@ class Config(Sizing):
     weights: str = "swiftnet_mobilenet_v2_camvid"
     """A file of vss_ray/weights by name, the path of a .safetensors file, or ``random:ENCODER``: no training at all,
     CamVid's classes, to measure speed with."""
-    short_side: int = 360
+    short_side: int = 540
+    enlarge: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 # Everything else in an archive is a program or a pickle.
 PLAIN_MEMBERS = ("models/", "data/weights/", "data/constants/", "data/sample_inputs/", "extra/", ".data/")
 PLAIN_FILES = ("archive_format", "archive_version", "byteorder", "version")
+PLAIN_TENSORS = ("weight_", "tensor_")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +144,7 @@ def _read_onnx(path: str) -> Signature:
         raise ModelError(f"{path}: ONNX files run on OpenVINO, which is not here; pip install 'vss-ray[cpu]'")
     try:
         model = openvino.runtime().Core().read_model(path)
-    except RuntimeError as error:
+    except openvino.failures() as error:
         raise ModelError(f"{path} is not an ONNX file that OpenVINO can read: {_last_line(error)}") from error
     inputs, outputs = (
         [tuple(None if d.is_dynamic else d.get_length() for d in port.partial_shape) for port in ports]
@@ -170,12 +171,13 @@ def _refuse_programs(path: str) -> None:
     import torch
 
     with zipfile.ZipFile(path) as archive:
-        members = {name.partition("/")[2]: name for name in archive.namelist()}
-        strange = [m for m in members if m not in PLAIN_FILES and not m.startswith(PLAIN_MEMBERS)]
-        for member, name in members.items():
+        members = [(name, name.partition("/")[2]) for name in archive.namelist()]
+        strange = [m for _, m in members if m not in PLAIN_FILES and not m.startswith(PLAIN_MEMBERS)]
+        for name, member in members:
             if member.endswith("_config.json"):
                 entries = json.loads(archive.read(name))["config"].values()
-                strange += [entry["path_name"] for entry in entries if entry["use_pickle"]]
+                is_plain = [not e["use_pickle"] and e["path_name"].startswith(PLAIN_TENSORS) for e in entries]
+                strange += [] if all(is_plain) else [member]
             elif member.startswith("data/") and member.endswith(".pt"):
                 try:
                     torch.load(io.BytesIO(archive.read(name)), weights_only=True)
@@ -220,7 +222,7 @@ def _onnx_sizes(path: str, height: int, width: int) -> tuple[int, int]:
     try:
         model.reshape([1, 3, height, width])
         _, classes, score_height, _ = model.outputs[0].shape
-    except RuntimeError as error:
+    except openvino.failures() as error:
         raise ModelError(f"{path} does not take a picture of {height}x{width}: {_last_line(error)}") from error
     return classes, round(height / score_height)
 
