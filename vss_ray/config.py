@@ -6,11 +6,11 @@ import difflib
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
@@ -141,7 +141,8 @@ def dataclass_from(kind: type[T], overrides: Sequence[str]) -> T:
     try:
         return TypeAdapter(kind).validate_python(content)
     except ValidationError as error:
-        raise ConfigError(_explain(error, "", [field.name for field in fields(kind)])) from error  # type: ignore[arg-type]
+        known = [field.name for field in fields(_owner(kind, error.errors()[0]["loc"]))]
+        raise ConfigError(_explain(error, "", known)) from error
 
 
 def find(name: str) -> Path:
@@ -197,9 +198,19 @@ def _apply(content: dict[str, Any], override: str) -> None:
         raise ConfigError(f"--set {override!r}: {text!r} is not a YAML value") from error
 
 
+def _owner(kind: Any, path: Sequence[int | str]) -> Any:
+    """The innermost dataclass on the way from ``kind`` to a value."""
+    for key in path:
+        inner = get_type_hints(kind).get(str(key))
+        if not is_dataclass(inner):
+            break
+        kind = inner
+    return kind
+
+
 def _explain(error: ValidationError, prefix: str, known: list[str]) -> str:
     first = error.errors()[0]
-    where = prefix + ".".join(str(part) for part in first["loc"])
+    where = (prefix + ".".join(str(part) for part in first["loc"])).rstrip(".")
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         near = difflib.get_close_matches(str(first["loc"][-1]), known, n=3)
         return f"unknown key {where}; {'did you mean' if near else 'there is'} {', '.join(near or known) or 'nothing'}"

@@ -1,6 +1,5 @@
 import numpy as np
 import pyarrow as pa
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
@@ -38,8 +37,6 @@ def test_reading_copies_nothing():
     view = Row.from_arrow(table).arrays["pixels"]
     address = table["buffers"].chunk(0).values.buffers()[2].address
     assert view.__array_interface__["data"][0] == address
-    with pytest.raises(ValueError, match="read-only"):
-        view[0] = 1
 
 
 def test_failed_and_whole_rows_fit_into_one_block():

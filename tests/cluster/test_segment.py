@@ -33,7 +33,9 @@ POINT = ["clip_seconds=2", "keyframes.every=5", "segmenter.short_side=64"]
 
 
 def label(source, out, name="evs", *overrides, limit=None):
-    return segment(str(source), str(out), config.load(name, [*POINT, *overrides]), limit=limit, address=None, console=QUIET)
+    return segment(
+        str(source), str(out), config.load(name, [*POINT, *overrides]), limit=limit, address=None, console=QUIET
+    )
 
 
 def masks(out: Path) -> dict[str, str]:
@@ -62,7 +64,11 @@ def test_every_frame_of_every_video_has_a_mask_and_a_row(done):
         assert hashlib.sha256(data).hexdigest() == clip["mask_sha256"]
         pictures = list(ffv1.build(ffv1.Config()).decode(data))
         assert len(pictures) == clip["num_frames"] == clip["stop"] - clip["start"]
-        own = [row for row in frames.to_pylist() if row["clip_id"] == clip["clip_id"] and row["video_id"] == clip["video_id"]]
+        own = [
+            row
+            for row in frames.to_pylist()
+            if row["clip_id"] == clip["clip_id"] and row["video_id"] == clip["video_id"]
+        ]
         for picture, row in zip(pictures, own, strict=True):
             assert picture.shape == (clip["height"], clip["width"])
             area = np.bincount(picture.ravel(), minlength=len(run.taxonomy)) / picture.size

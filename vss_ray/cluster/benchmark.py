@@ -33,9 +33,7 @@ print(json.dumps(benchmark.measure(*json.loads(sys.argv[1]))))
 """
 
 
-def run(
-    source: str | None, work: Path, repeats: int, segmenter: Sequence[str], console: Console
-) -> dict[str, Any]:
+def run(source: str | None, work: Path, repeats: int, segmenter: Sequence[str], console: Console) -> dict[str, Any]:
     """Run all variants over ``source`` and report medians and ratios.
 
     Args:
@@ -84,7 +82,9 @@ def table(report: dict[str, Any]) -> Table:
     for variant, values in report["variants"].items():
         stages = [f"{values[f'{stage}_ms']:.2f}" for stage in STAGES]
         memory, start = f"{values['peak_memory_bytes'] / 1e6:.0f}", f"{values['start_seconds']:.1f}"
-        result.add_row(variant, f"{values['frames_per_second']:.1f}", *stages, f"{values['core_ms']:.2f}", memory, start)
+        result.add_row(
+            variant, f"{values['frames_per_second']:.1f}", *stages, f"{values['core_ms']:.2f}", memory, start
+        )
     user, per_frame = report["evs_over_user"], report["evs_over_per_frame"]
     result.caption = f"evs every {EVERY}: {user:.1f} x what a user would write, {per_frame:.1f} x per_frame"
     return result

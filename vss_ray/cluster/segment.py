@@ -54,8 +54,7 @@ def segment(
     run.write_manifest(clips)
     done = committed(location)
     pending = [clip for clip in clips if (clip.video_id, clip.clip_id) not in done]
-    summary = Summary(
-        began=began,clips_before=len(clips) - len(pending), videos_failed=len(plan.failures))
+    summary = Summary(began=began, clips_before=len(clips) - len(pending), videos_failed=len(plan.failures))
     seconds = sum(clip.stop_seconds - clip.start_seconds for clip in pending)
     console.print(
         f"{len(entries)} videos, {len(clips)} clips; {summary.clips_before} done before, {len(pending)} to do "
