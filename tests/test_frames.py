@@ -115,7 +115,13 @@ def test_shrinking_averages():
 
 @pytest.mark.parametrize(
     ("colorspace", "height", "kr", "kb"),
-    [(1, 48, 0.2126, 0.0722), (6, 48, 0.299, 0.114), (9, 48, 0.2627, 0.0593), (2, 48, 0.299, 0.114), (2, 720, 0.2126, 0.0722)],
+    [
+        (1, 48, 0.2126, 0.0722),
+        (6, 48, 0.299, 0.114),
+        (9, 48, 0.2627, 0.0593),
+        (2, 48, 0.299, 0.114),
+        (2, 720, 0.2126, 0.0722),
+    ],
 )
 def test_the_pictures_own_matrix(colorspace, height, kr, kb):
     """2 is "not said": BT.709 from 720 rows on, BT.601 below."""

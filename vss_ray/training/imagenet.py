@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import pickle
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -34,9 +37,25 @@ def load(encoder: nn.Module, path: Path) -> None:
 
 
 def read(path: Path) -> dict[str, Tensor]:
-    """All tensors of the file by name."""
+    """All tensors of the file by name.
+
+    Raises:
+        ModelError: There is no file, or it holds no weights.
+    """
     if not path.exists():
         raise ModelError(f"no weights at {path}; see README, 'Train it yourself', for where to get them")
+    try:
+        state = _tensors(path)
+    except (SafetensorError, zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise ModelError(
+            f"{path} is no file of weights, or cut short ({type(error).__name__}); wanted torchvision's own file"
+        ) from error
+    if not isinstance(state, dict):
+        raise ModelError(f"{path} holds one {type(state).__name__}; wanted tensors by name, as torchvision's own file")
+    return state
+
+
+def _tensors(path: Path) -> Any:
     if path.suffix == ".safetensors":
         return load_file(path)
     if path.suffix == ".whl":
