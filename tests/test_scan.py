@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ def scanned(levels, may_choose: Any = lambda *_: False, is_wanted: Any = lambda 
 def test_pictures_and_runs():
     result = scanned([1, 2, 3, 101, 102, 1], start=3.0)
     assert result.picture_of_frame.tolist() == [0, 1, 2, 3, 4, 5]
-    assert result.runs == [range(0, 3), range(3, 5), range(5, 6)]
+    assert result.runs == [range(3), range(3, 5), range(5, 6)]
     np.testing.assert_allclose(result.seconds, 3 + np.arange(6) / RATE)
     np.testing.assert_array_equal(result.picture_seconds, result.seconds)
     assert len(result.planes) == 6
@@ -52,7 +53,7 @@ def test_pictures_and_runs():
 def test_repeats_share_a_picture():
     result = scanned([1, 1, 2, 2, 2, 101, 101, 1])
     assert result.picture_of_frame.tolist() == [0, 0, 1, 1, 1, 2, 2, 3]
-    assert result.runs == [range(0, 2), range(2, 3), range(3, 4)]
+    assert result.runs == [range(2), range(2, 3), range(3, 4)]
     np.testing.assert_allclose(result.picture_seconds * RATE, [0, 2, 5, 7])
     assert len(result.seconds) == 8
 
@@ -63,7 +64,7 @@ def test_what_comes_again_later_is_another_picture():
 
 def test_a_clip_of_one_picture():
     result = scanned([5, 5, 5, 5])
-    assert result.runs == [range(0, 1)]
+    assert result.runs == [range(1)]
     assert list(result.pixels) == [0]
 
 
@@ -100,7 +101,7 @@ def test_runs_tile_the_pictures(levels):
     shown = [levels[frame] for frame in first]
     assert [shown[number] for number in result.picture_of_frame] == levels
     starts = {run.start for run in result.runs}
-    for number, (before, here) in enumerate(zip(shown, shown[1:], strict=False), start=1):
+    for number, (before, here) in enumerate(pairwise(shown), start=1):
         assert (number in starts) == (before // 100 != here // 100)
 
 

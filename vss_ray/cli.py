@@ -20,7 +20,12 @@ from vss_ray.errors import ConfigError, VssError
 from vss_ray.run import Run
 from vss_ray.storage.location import Location
 
-app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, help=__doc__.split(":")[0])
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    help="Segment video archives and ask what is in them.",
+)
 progress = Console(stderr=True)
 """Where people look; stdout is for answers."""
 

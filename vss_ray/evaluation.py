@@ -47,7 +47,7 @@ class Score:
     by_distance: dict[int, float]
     """mIoU of the frames at each distance to the keyframe, confusion pooled."""
     consistency: float
-    """mVC_8."""
+    """mVC_8; NaN where no window has a steady pixel, and for a drive of 8 frames or fewer."""
     keyframe_share: float
 
     def to_dict(self) -> dict[str, Any]:
@@ -97,11 +97,13 @@ def score(point: OperatingPoint, drive: Drive, segmenter: Segmenter) -> Score:
         counted = confusion(truth, labels.ids, num_classes)
         counts[labels.key_distance] = counts.get(labels.key_distance, 0) + counted
     total = np.sum(list(counts.values()), axis=0)
+    windows = video_consistency(drive.labels, [r.ids for r in results], WINDOW)
+    windows = windows[~np.isnan(windows)]
     return Score(
         mean_iou=mean_iou(total),
         iou=iou_per_class(total),
         by_distance={distance: mean_iou(counts[distance]) for distance in sorted(counts)},
-        consistency=float(np.nanmean(video_consistency(drive.labels, [r.ids for r in results], WINDOW))),
+        consistency=float(windows.mean()) if len(windows) else float("nan"),
         keyframe_share=sum(r.is_keyframe for r in results) / len(results),
     )
 

@@ -24,8 +24,6 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two short videos of different size and rate, in two folders."""
     folder = tmp_path_factory.mktemp("archive")
     (folder / "day").mkdir()
-    scenes.write_scene(str(folder / "a.mp4"), scenes.Config(height=96, width=128, num_frames=60, fps=10.0))
-    scenes.write_scene(
-        str(folder / "day" / "b.mp4"), scenes.Config(height=64, width=96, num_frames=30, fps=15.0, seed=1)
-    )
+    scenes.write_scene(folder / "a.mp4", scenes.Config(height=96, width=128, num_frames=60, fps=10.0))
+    scenes.write_scene(folder / "day" / "b.mp4", scenes.Config(height=64, width=96, num_frames=30, fps=15.0, seed=1))
     return folder

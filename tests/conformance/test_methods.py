@@ -167,12 +167,15 @@ def test_a_translation_is_followed_exactly(method, rate):
 
 
 @pytest.mark.parametrize("flow", plugins.names("flow"))
-def test_a_translation_is_followed_by_every_flow(method, flow):
+def test_every_flow_is_much_better_than_repeating_the_keyframe(method, flow):
     images = moving(11)
-    results = label(point(method, flow=flow), images)
-    for frame, (result, wanted) in enumerate(zip(results, own_labels(images), strict=True)):
+    own = own_labels(images)
+    wrong, wrong_if_held = 0, 0
+    for frame, result in enumerate(label(point(method, flow=flow), images)):
         inside = seen_by_both(len(images), frame)
-        assert np.mean(result.ids[inside] == wanted.ids[inside]) > 0.97
+        wrong += np.count_nonzero(result.ids[inside] != own[frame].ids[inside])
+        wrong_if_held += np.count_nonzero(own[frame // EVERY * EVERY].ids[inside] != own[frame].ids[inside])
+    assert wrong < wrong_if_held / 2
 
 
 def test_clips_share_no_state(method):

@@ -51,6 +51,19 @@ def test_a_guess_reaches_farther_than_the_search():
     assert guided < searched
 
 
+@pytest.mark.parametrize("finest", [0, 2, 5])
+def test_sizes_do_not_remember_each_other(finest):
+    """Small pictures are solved on the scales that they have; large ones that follow on those of the setting."""
+    flow, fresh = (dis.build(dis.Config(finest=finest)) for _ in range(2))
+    small = blobs(20, 150), shifted(blobs(20, 150), 1, 0)
+    guess = np.full((80, 96, 2), (-3, 2), np.float32)
+    flow(*small)
+    flow(*small, np.zeros((20, 150, 2), np.float32))
+    large = shifted(blobs(), 3, -2), blobs()
+    np.testing.assert_array_equal(flow(*large), fresh(*large))
+    np.testing.assert_array_equal(flow(*large, guess), fresh(*large, guess))
+
+
 @pytest.mark.parametrize("size", [(8, 64), (64, 8), (10, 12)])
 def test_vectors_of_enlarged_pictures_shrink_back(size):
     """A texture that is finer than the picture would not survive; one slow wave does."""
@@ -58,5 +71,5 @@ def test_vectors_of_enlarged_pictures_shrink_back(size):
     x, y = np.meshgrid(np.arange(-1, width + 1), np.arange(-1, height + 1))
     wave = np.rint(127 + 60 * np.sin(x / 2.5) + 60 * np.cos(y / 2.5)).astype(np.uint8)
     here, there = wave[1:-1, :-2].copy(), wave[1:-1, 1:-1].copy()  # the content moves right by one
-    displacement = dis.build(dis.Config())(here, there)
+    displacement = dis.build(dis.Config(finest=0, normalize=False))(here, there)
     np.testing.assert_allclose(np.median(displacement, (0, 1)), [-1, 0], atol=0.25)

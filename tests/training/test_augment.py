@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -71,11 +72,10 @@ def test_labels_stay_on_their_pixels(seed, scale):
     image, labels = view(seed, crop=64, **options)
     expected = np.where(labels == 255, 0, labels * 20)
     # Linear against nearest: they part at the borders between blocks alone.
-    assert np.mean(np.abs(image[..., 0].astype(int) - expected) <= 2) > 0.75
-    inner = np.zeros_like(labels, bool)
-    inner[2:-2, 2:-2] = True
-    for dy, dx in ((0, 2), (0, -2), (2, 0), (-2, 0)):
-        inner &= np.roll(labels, (dy, dx), (0, 1)) == labels
+    around = np.ones((7, 7), np.uint8)
+    inner = cv2.erode(labels, around) == cv2.dilate(labels, around)
+    inner[[*range(3), *range(-3, 0)]] = inner[:, [*range(3), *range(-3, 0)]] = False
+    assert inner.any()
     np.testing.assert_allclose(image[..., 0].astype(int)[inner], expected[inner], atol=2)
 
 

@@ -1,4 +1,4 @@
-"""Speed, side by side: what a user would write, this project on every frame, and the operating point, same files, one go.
+"""Speed, side by side: what a user would write, this project on every frame, and the operating point.
 
 Every variant runs in a process and a Ray of its own, so that peak memory and caches are its own; variants are
 interleaved, medians reported. Times start with the first clip's decoding: Ray's start and the networks' loading are
@@ -50,7 +50,7 @@ def run(source: str | None, work: Path, repeats: int, segmenter: Sequence[str], 
     if source is None:
         source = str(work / "scene.mp4")
         if not Path(source).exists():
-            scenes.write_scene(source, scenes.Config(height=360, width=640, num_frames=1500))
+            scenes.write_scene(Path(source), scenes.Config(height=360, width=640, num_frames=1500))
     measured: dict[str, list[dict[str, float]]] = {variant: [] for variant in VARIANTS}
     for repeat in range(repeats):
         for variant in VARIANTS:

@@ -61,11 +61,20 @@ class Prepare:
 
 
 class Infer:
-    """Second stage: an actor that holds the network."""
+    """Second stage: an actor that holds the network.
 
-    def __init__(self, point: OperatingPoint, device: str, batch: int) -> None:
+    Args:
+        point: Resolved.
+        device: ``cpu`` or ``cuda``.
+        batch: Pictures that the network sees at once.
+        sizes: (height, width) of its inputs that are to be expected: compiled here, before the first clip arrives.
+    """
+
+    def __init__(self, point: OperatingPoint, device: str, batch: int, sizes: list[tuple[int, int]]) -> None:
         self._batch = batch
         self._segmenter = stages.build_segmenter(point, threads=1, device=device)
+        for height, width in sizes:
+            self._segmenter(np.zeros((batch, height, width, 3), np.uint8))
 
     def __call__(self, table: pa.Table) -> pa.Table:
         """Rows of prepared clips to rows that hold scores in place of pixels."""

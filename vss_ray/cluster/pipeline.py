@@ -1,55 +1,82 @@
 """The three operators on Ray Data: manifest -> prepare -> infer -> finish, one clip a row, one row a block.
 
-Numbers, and why: a stage's operator asks for less than a core where there is no GPU, because one of the three always
-waits for another and the machine should not; every process runs one thread, since threads of several libraries on the
-same cores cost a third of the throughput. The pool of networks grows while its queue is full and shrinks when it idles.
+Every process runs one thread: threads of several libraries on the same cores cost a third of the throughput. The pool
+of networks grows while its queue is full and shrinks when it idles.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
+import pyarrow as pa
 import ray.data
 from fsspec.core import url_to_fs
 from ray.data import ActorPoolStrategy, DataContext
 
+from vss_ray.clips import Clip
 from vss_ray.cluster.operators import Finish, Infer, Prepare
 from vss_ray.cluster.rows import Row, split
 from vss_ray.cluster.session import Resources
-from vss_ray.run import Run
+from vss_ray.config import OperatingPoint
+from vss_ray.run import MANIFEST_SCHEMA, Run, parquet_bytes
 from vss_ray.storage.location import Location
 
 PENDING = "pending.parquet"
-SHARE_OF_CORE = 0.5
+PREPARE_CORES, INFER_CORES, FINISH_CORES = 0.5, 0.4, 0.5
+"""Without a GPU. Less than a core each, because one of the three always waits for another and the machine should not;
+not all the same, because Ray fuses operators that ask for the same, and in a fused one the network waits."""
 ACTOR_START_SECONDS = 600
+CLIPS_AT_ACTOR, QUEUE_FOR_ANOTHER = 4, 3.0
+"""Clips sent to an actor ahead of time, and how many of them call for another actor."""
+EXPECTED_SIZES = 2
 GPU_BATCH = 8
 """Pictures a GPU sees at once. A CPU core takes them one by one: nothing is gained by more."""
 
 
-def label_clips(run: Run, resources: Resources) -> Iterator[Row]:
-    """Run the pipeline over OUT/pending.parquet and yield clips as they are committed, or have failed."""
+def label_clips(run: Run, clips: Sequence[Clip], resources: Resources) -> Iterator[Row]:
+    """Run the pipeline over ``clips`` and yield them as they are committed, or have failed.
+
+    OUT/pending.parquet holds them meanwhile: workers read their share of the plan from there.
+    """
+    run.location.write(PENDING, parquet_bytes(pa.Table.from_pylist([clip.to_row() for clip in clips], MANIFEST_SCHEMA)))
     context = DataContext.get_current()
     # Networks load before the first clip is decoded: otherwise decoded clips pile up while nobody can use them.
     context.wait_for_min_actors_s = ACTOR_START_SECONDS
-    device = "cuda" if resources.gpus else "cpu"
-    pool = ActorPoolStrategy(min_size=1, max_size=resources.gpus or resources.cpus)
-    share = 1.0 if resources.gpus else SHARE_OF_CORE
-    clips = (
+    # To load another network costs as much as hundreds of pictures: only when clips really queue for it.
+    context.autoscaling_config.actor_pool_util_upscaling_threshold = QUEUE_FOR_ANOTHER
+    uses_gpu = resources.gpus > 0 and run.point.segmenter.config.engine != "openvino"
+    device = "cuda" if uses_gpu else "cpu"
+    pool = ActorPoolStrategy(
+        min_size=1,
+        max_size=resources.gpus if uses_gpu else resources.cpus,
+        max_tasks_in_flight_per_actor=CLIPS_AT_ACTOR,
+    )
+    prepare, infer, finish = (1.0, 0.0, 1.0) if uses_gpu else (PREPARE_CORES, INFER_CORES, FINISH_CORES)
+    labelled = (
         _manifest(run.location)
-        .map_batches(Prepare(run.point), batch_size=1, batch_format="pyarrow", num_cpus=share)
+        .map_batches(Prepare(run.point), batch_size=1, batch_format="pyarrow", num_cpus=prepare)
         .map_batches(
             Infer,
-            fn_constructor_args=(run.point, device, GPU_BATCH if resources.gpus else 1),
+            fn_constructor_args=(run.point, device, GPU_BATCH if uses_gpu else 1, _sizes(run.point, clips)),
             compute=pool,
             batch_size=1,
             batch_format="pyarrow",
-            num_cpus=0 if resources.gpus else share,
-            num_gpus=1 if resources.gpus else None,
+            num_cpus=infer,
+            num_gpus=1 if uses_gpu else None,
         )
-        .map_batches(Finish(run.point, run.location), batch_size=1, batch_format="pyarrow", num_cpus=share)
+        .map_batches(Finish(run.point, run.location), batch_size=1, batch_format="pyarrow", num_cpus=finish)
     )
-    for batch in clips.iter_batches(batch_size=1, batch_format="pyarrow"):
+    for batch in labelled.iter_batches(batch_size=1, batch_format="pyarrow"):
         yield from split(batch)
+    run.location.delete(PENDING)
+
+
+def _sizes(point: OperatingPoint, clips: Sequence[Clip]) -> list[tuple[int, int]]:
+    """Input sizes of the network, the most frequent first; rare ones wait until they are met."""
+    module, config = point.segmenter.module, point.segmenter.config
+    counts = Counter(module.input_size(config, clip.height, clip.width) for clip in clips)
+    return [size for size, _ in counts.most_common(EXPECTED_SIZES)]
 
 
 def _manifest(location: Location) -> ray.data.Dataset:

@@ -6,11 +6,10 @@ import os
 import time
 from collections.abc import Sequence
 
-import pyarrow as pa
 from rich.console import Console
 
 from vss_ray.clips import Clip
-from vss_ray.cluster.pipeline import PENDING, label_clips
+from vss_ray.cluster.pipeline import label_clips
 from vss_ray.cluster.planning import plan_archive
 from vss_ray.cluster.progress import Progress
 from vss_ray.cluster.session import Resources, connect
@@ -18,7 +17,7 @@ from vss_ray.cluster.summary import Summary
 from vss_ray.config import OperatingPoint
 from vss_ray.index.build import compact
 from vss_ray.media.archive import list_videos
-from vss_ray.run import MANIFEST_SCHEMA, Failure, Run, parquet_bytes
+from vss_ray.run import Failure, Run
 from vss_ray.storage.commit import committed
 from vss_ray.storage.location import Location
 
@@ -73,14 +72,12 @@ def segment(
 def _work(
     run: Run, pending: Sequence[Clip], summary: Summary, resources: Resources, progress: Progress
 ) -> list[Failure]:
-    run.location.write(PENDING, parquet_bytes(pa.Table.from_pylist([c.to_row() for c in pending], MANIFEST_SCHEMA)))
     failures = []
-    for row in label_clips(run, resources):
+    for row in label_clips(run, pending, resources):
         if row.story.failure is None:
             summary.add(row)
         else:
             failures.append(row.story.failure)
         progress.add(row.clip.stop_seconds - row.clip.start_seconds)
     summary.clips_failed = len(failures)
-    run.location.delete(PENDING)
     return failures

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -33,7 +34,7 @@ class Still:
 
     def image(self) -> NDArray[np.uint8]:
         """RGB, (H, W, 3) uint8."""
-        return cv2.cvtColor(_read(self.image_path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+        return cast("NDArray[np.uint8]", cv2.cvtColor(_read(self.image_path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB))
 
     def labels(self) -> NDArray[np.uint8]:
         """Class per pixel, (H, W) uint8; 255 is void."""
@@ -68,4 +69,4 @@ def _read(path: Path, mode: int) -> NDArray[np.uint8]:
     picture = cv2.imread(str(path), mode)
     if picture is None:
         raise DataError(f"{path} is not a picture that OpenCV can read")
-    return picture  # type: ignore[return-value]
+    return cast("NDArray[np.uint8]", picture)

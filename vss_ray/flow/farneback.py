@@ -22,6 +22,10 @@ class Config:
     window: int = 9
     iterations: int = 15
 
+    def __post_init__(self) -> None:
+        if not (self.levels >= 0 and self.window >= 2 and self.iterations >= 1):
+            raise ValueError(f"wanted levels >= 0, window >= 2, iterations >= 1: got {self}")
+
 
 class Farneback:
     """Motion between two gray pictures."""

@@ -33,6 +33,10 @@ class Config:
     iterations: int = 3
     """Gauss-Newton steps per patch, sweep and scale, at most."""
 
+    def __post_init__(self) -> None:
+        if not (1 <= self.stride <= PATCH and self.iterations >= 1):
+            raise ValueError(f"wanted 1 <= stride <= {PATCH}, iterations >= 1: got {self}")
+
 
 class InverseSearch:
     """Motion between two gray pictures."""

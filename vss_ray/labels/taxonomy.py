@@ -76,7 +76,7 @@ class Taxonomy:
         return cls(
             name=content["name"],
             classes=tuple(row["name"] for row in rows),
-            colors=tuple(tuple(row.get("color") or voc_color(i + 1)) for i, row in enumerate(rows)),
+            colors=tuple(_color(row.get("color"), i) for i, row in enumerate(rows)),
             aliases=tuple(tuple(row.get("aliases", ())) for row in rows),
         )
 
@@ -89,9 +89,9 @@ def load(name: str) -> Taxonomy:
     """
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
-        path = Path(str(resources.files(__package__) / f"{name}.yaml"))
+        path = Path(str(resources.files("vss_ray.labels") / f"{name}.yaml"))
     if not path.exists():
-        known = sorted(p.stem for p in Path(str(resources.files(__package__))).glob("*.yaml"))
+        known = sorted(p.stem for p in Path(str(resources.files("vss_ray.labels"))).glob("*.yaml"))
         raise ConfigError(f"no taxonomy {name!r}; there is {', '.join(known)}, or the path of a YAML file")
     return Taxonomy.from_dict(yaml.safe_load(path.read_text()))
 
@@ -104,6 +104,11 @@ def voc_color(index: int) -> tuple[int, int, int]:
             color[channel] |= (index >> channel & 1) << (7 - bit)
         index >>= 3
     return color[0], color[1], color[2]
+
+
+def _color(given: list[int] | None, index: int) -> tuple[int, int, int]:
+    red, green, blue = given or voc_color(index + 1)
+    return red, green, blue
 
 
 def _plain(name: str) -> str:

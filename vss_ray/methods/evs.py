@@ -185,7 +185,9 @@ class Evs:
             nearness = (last - picture) / (last - first)
             trusted_first = self._trust(nearness, error, to_first)
             trusted_last = self._trust(1 - nearness, error_last, to_last)
-            weight = trusted_first / np.maximum(trusted_first + trusted_last, SMALLEST_TRUST)
+            weight = np.divide(
+                trusted_first, np.maximum(trusted_first + trusted_last, SMALLEST_TRUST), dtype=np.float32
+            )
             distance = min(picture - first, last - picture)
             unreliable = self._share(np.minimum(error, error_last))
             carried.append(_Carried(picture, first, last, distance, to_first, to_last, weight, unreliable))
