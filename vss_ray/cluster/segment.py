@@ -78,6 +78,6 @@ def _work(
             summary.add(row)
         else:
             failures.append(row.story.failure)
-        progress.add(row.clip.stop_seconds - row.clip.start_seconds)
+        progress.add(row.clip.stop_seconds - row.clip.start_seconds, summary.first_work)
     summary.clips_failed = len(failures)
     return failures
