@@ -14,7 +14,7 @@ install: $(VENV)/.installed  ## the package, its extras and its tools into .venv
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[cpu,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[cpu,hf,dev]'
 	touch $@
 
 demo: install  ## segment, search and color real dash-cam footage; SOURCE=... takes your own

@@ -91,7 +91,7 @@ def test_one_of_the_users_own(own_package):
         config.from_dict({"method": "evs", "segmenter": "builtin", "keyframes": {"name": path, "stepp": 3}})
 
 
-@pytest.mark.parametrize("name", ["diss", "", "no.such.module", "vss_ray.flow.diss", "vss_ray.flow.dis.more"])
+@pytest.mark.parametrize("name", ["diss", "no.such.module", "vss_ray.flow.diss", "vss_ray.flow.dis.more"])
 def test_what_is_not_there(name):
     with pytest.raises(ConfigError, match=rf"flow: there is no '{name}'; there is .*dis.*your own module"):
         plugins.load("flow", name)
@@ -122,3 +122,9 @@ def test_an_error_inside_a_plug_in_is_told_as_it_is(own_package):
     path = own_package("broken", "1 / 0\n")
     with pytest.raises(ZeroDivisionError):
         plugins.load("flow", path)
+
+
+@pytest.mark.parametrize("name", ["./mine.py", ".mine", "mine/dis", ""])
+def test_what_is_no_module_name_is_refused(name):
+    with pytest.raises(ConfigError, match=r"is no module name; there is dis"):
+        plugins.load("flow", name)

@@ -233,7 +233,7 @@ def evaluate(
             f"{row['keyframe_share']:.0%}",
             f"{100 * row['mean_iou']:.2f}",
             f"{100 * row['difference']:+.2f}",
-            f"{row['vc8']:.3f}",
+            "" if row["vc8"] is None else f"{row['vc8']:.3f}",
             far,
         )
     Console(width=None if sys.stdout.isatty() else 200).print(table)

@@ -56,7 +56,7 @@ class Score:
             "mean_iou": self.mean_iou,
             "iou": [None if np.isnan(value) else float(value) for value in self.iou],
             "by_distance": {str(distance): value for distance, value in self.by_distance.items()},
-            f"vc{WINDOW}": self.consistency,
+            f"vc{WINDOW}": None if np.isnan(self.consistency) else self.consistency,
             "keyframe_share": self.keyframe_share,
         }
 

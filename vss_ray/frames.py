@@ -123,7 +123,7 @@ class Labels:
     """(H, W) class per pixel at full size."""
     is_keyframe: bool
     key_distance: int
-    """Frames to the nearest keyframe whose labels were used; 0 on a keyframe."""
+    """Pictures to the nearest keyframe whose labels were used; 0 on a keyframe."""
     unreliable: float
     """Share of pixels whose motion is inconsistent, 0 to 1."""
     audit: Audit | None = None

@@ -15,6 +15,10 @@ def load(family: str, name: str) -> ModuleType:
     Raises:
         ConfigError: There is no such module, or it is not a plug-in (it lacks ``Config`` or ``build``).
     """
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise ConfigError(
+            f"{family}: {name!r} is no module name; there is {', '.join(names(family))}, or a dotted path"
+        )
     path = name if "." in name else f"vss_ray.{family}.{name}"
     try:
         module = importlib.import_module(path)

@@ -109,3 +109,10 @@ def test_a_taxonomy_that_is_not_there(name):
 def test_rows_belong_together():
     with pytest.raises(ValueError, match=r"len\(self.colors\) = 1"):
         Taxonomy("broken", ("a", "b"), ((0, 0, 0),), ((), ()))
+
+
+@pytest.mark.parametrize("content", ["name: x", "classes: [", "- a\n- b", "{name: x, classes: [{color: [1, 2, 3]}]}"])
+def test_a_file_that_is_no_taxonomy_is_refused(content, tmp_path):
+    (tmp_path / "mine.yaml").write_text(content)
+    with pytest.raises(ConfigError, match="is no taxonomy"):
+        load(str(tmp_path / "mine.yaml"))

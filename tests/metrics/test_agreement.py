@@ -36,7 +36,7 @@ def test_half_widths_are_students(n, t):
 
 
 def test_one_picture_says_nothing_of_the_spread():
-    assert interval([0.75]) == {"mean": 0.75, "half_width": math.inf}
+    assert interval([0.75]) == {"mean": 0.75, "half_width": None}
 
 
 def test_equal_pictures_leave_no_doubt():

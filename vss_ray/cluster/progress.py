@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 from rich.console import Console
@@ -14,7 +15,7 @@ class Progress:
 
     def __init__(self, console: Console, total_seconds: float) -> None:
         self._console, self._total, self._done = console, total_seconds, 0.0
-        self._printed = time.time()
+        self._started = self._printed = time.time()
 
     def add(self, video_seconds: float, since: float) -> None:
         """Count a clip that is through, one way or the other; the work began at ``since``, Unix time."""
@@ -23,7 +24,7 @@ class Progress:
         if now - self._printed < EVERY_SECONDS and self._done < self._total - 1e-6:
             return
         self._printed = now
-        speed = self._done / max(now - since, 1e-6)
+        speed = self._done / max(now - (since if math.isfinite(since) else self._started), 1e-6)
         left = (self._total - self._done) / speed if speed else 0.0
         self._console.print(
             f"{self._done:,.0f} of {self._total:,.0f} s of video, {speed:.1f} s a second, {clock(left)} left",

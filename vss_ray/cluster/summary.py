@@ -115,6 +115,7 @@ class Summary:
             return []
         content = self.audit.to_dict()
         agreement, ceiling = content["agreement"], content["self_agreement"]
+        margin = "" if agreement["half_width"] is None else f" ± {agreement['half_width']:.1%}"
         agreeing, repeating = self.audit.per_class()
         by_class = [
             f"{name} {100 * own:.0f}/{100 * limit:.0f}"
@@ -125,7 +126,7 @@ class Summary:
         return [
             (
                 "audit",
-                f"carried labels agree with the network on {agreement['mean']:.1%} ± {agreement['half_width']:.1%} of "
+                f"carried labels agree with the network on {agreement['mean']:.1%}{margin} of "
                 f"pixels; the network agrees with itself on {ceiling['mean']:.1%} ({content['pictures']} pictures)",
             ),
             ("by distance", ", ".join(distances)),

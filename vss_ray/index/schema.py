@@ -27,7 +27,7 @@ CLIPS = pa.schema(
         _column("width", pa.int32(), "px", "of the upright picture and of the masks"),
         _column("height", pa.int32(), "px", "of the upright picture and of the masks"),
         _column("num_frames", pa.int64(), "frame", "in the mask file"),
-        _column("num_keyframes", pa.int32(), "frame", "whose labels were carried to the others"),
+        _column("num_keyframes", pa.int32(), "picture", "whose labels were carried to the others"),
         _column("num_network", pa.int32(), "frame", "on which the network ran: keyframes and audited frames"),
         _column("mask_path", pa.string(), "", "label video, relative to OUT"),
         _column("mask_bytes", pa.int64(), "B", "size of the label video"),
@@ -67,7 +67,7 @@ def frames_schema(num_classes: int) -> pa.Schema:
             _column("frame", pa.int64(), "frame", "number in the video, from 0"),
             _column("pts_seconds", pa.float64(), "s", "time from the video's first frame"),
             _column("is_keyframe", pa.bool_(), "", "labels come from this very picture"),
-            _column("key_distance", pa.int32(), "frame", "to the nearest keyframe used; 0 on a keyframe"),
+            _column("key_distance", pa.int32(), "picture", "to the nearest keyframe used; 0 on a keyframe"),
             _column("unreliable", pa.float32(), "share", "of pixels whose motion is inconsistent"),
             _column(
                 "agreement",

@@ -93,7 +93,13 @@ def load(name: str) -> Taxonomy:
     if not path.exists():
         known = sorted(p.stem for p in Path(str(resources.files("vss_ray.labels"))).glob("*.yaml"))
         raise ConfigError(f"no taxonomy {name!r}; there is {', '.join(known)}, or the path of a YAML file")
-    return Taxonomy.from_dict(yaml.safe_load(path.read_text()))
+    try:
+        return Taxonomy.from_dict(yaml.safe_load(path.read_text()))
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(
+            f"{path} is no taxonomy ({reason}); wanted a name and classes, as in labels/camvid.yaml"
+        ) from error
 
 
 def voc_color(index: int) -> tuple[int, int, int]:

@@ -60,11 +60,11 @@ class AuditCounts:
         }
 
 
-def interval(shares: list[float]) -> dict[str, float]:
-    """Mean and the half width of its 95 % interval (infinite for a single picture)."""
+def interval(shares: list[float]) -> dict[str, float | None]:
+    """Mean and the half width of its 95 % interval (None for a single picture)."""
     n = len(shares)
     if n < 2:
-        return {"mean": float(np.mean(shares)), "half_width": math.inf}
+        return {"mean": float(np.mean(shares)), "half_width": None}
     # Student's t at 97.5 % by its expansion in 1/degrees (Abramowitz and Stegun 26.7.5); right to 1 % from n = 4 on.
     z, df = 1.959964, n - 1
     t = z + (z**3 + z) / (4 * df) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * df**2)

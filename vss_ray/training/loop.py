@@ -103,7 +103,7 @@ def _save(path: Path, parts: dict[str, Any], config: Config, epoch: int) -> None
     state = {name: part.state_dict() for name, part in parts.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    torch.save({"epoch": epoch, "config": asdict(config), **state}, partial)
+    torch.save({"epoch": epoch, "config": asdict(config), "random": torch.get_rng_state(), **state}, partial)
     os.replace(partial, path)
 
 
@@ -115,5 +115,6 @@ def _resume(path: Path, parts: dict[str, Any], config: Config) -> int:
         raise ModelError(f"{path} was made with {state['config']}, not {asdict(config)}; delete it to start again")
     for name, part in parts.items():
         part.load_state_dict(state[name])
+    torch.set_rng_state(state["random"])
     log.info("going on from epoch %d of %s", state["epoch"], path)
     return state["epoch"]
