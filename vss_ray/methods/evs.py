@@ -28,6 +28,8 @@ from vss_ray.scan import Scan, drawn, scan
 from vss_ray.signals import Signals
 
 WEIGHT_LEVELS = 255
+SHORTEST_STEP = 1e-6
+"""Seconds; broken files give two pictures one time."""
 SMALLEST_TRUST = np.float32(1e-12)
 """Where neither keyframe is like the picture at all, both weigh nothing and the later one is taken."""
 
@@ -162,7 +164,7 @@ class Evs:
             while solved[segment + 1] < picture:
                 segment += 1
             start, end = (scanned.picture_seconds[solved[segment + i]] for i in (0, 1))
-            share = float((scanned.picture_seconds[picture] - start) / (end - start))
+            share = float((scanned.picture_seconds[picture] - start) / max(end - start, SHORTEST_STEP))
             is_solved = solved[segment + 1] == picture
             here = _colors(scanned.planes[picture])
             to_first = (
