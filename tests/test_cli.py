@@ -28,6 +28,10 @@ def vss(*arguments: str) -> subprocess.CompletedProcess[str]:
         (("export", "/nowhere", "DEST", "--format", "gif"), "overlay"),
         (("evaluate", "kitti", "/nowhere"), "there is camvid"),
         (("evaluate", "camvid", "/nowhere"), "/nowhere"),
+        (("evaluate", "camvid", "/nowhere", "--every", "5,x"), "5,x"),
+        (("segment",), "Missing argument"),
+        (("segment", "/nowhere", "OUT", "--limit", "0"), "--limit"),
+        (("segment", "/videos/[old]", "OUT"), "/videos/[old]"),
         (("train", "everything", "--data", "/nowhere", "--out", "x.safetensors"), "there is segmenter"),
     ],
 )

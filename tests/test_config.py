@@ -311,3 +311,10 @@ def test_a_dataclass_with_overrides():
 def test_a_dataclass_refuses(override, message):
     with pytest.raises(ConfigError, match=f"^{message}"):
         config.dataclass_from(Recipe, [override])
+
+
+def test_another_plug_in_by_set_drops_the_options_of_the_first():
+    point = config.load("evs", ["keyframes.name=aks", "keyframes.threshold=0.2"])
+    assert (point.keyframes.name, point.keyframes.config.threshold) == ("aks", 0.2)
+    assert config.load("evs", ["method.name=per_frame"]).method.name == "per_frame"
+    assert config.load("evs", ["keyframes.name=fixed", "keyframes.every=3"]).keyframes.config.every == 3

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
+from rich.markup import escape
 from rich.table import Table
 
 from vss_ray import config
@@ -67,13 +68,15 @@ def plan(
     if as_json:
         _print_json(content)
         return
-    table = Table("videos", "unreadable", "hours", "clips", "frames", "size", title=f"{source} with {config_name}")
+    table = Table(
+        "videos", "unreadable", "hours", "clips", "frames", "size", title=escape(f"{source} with {config_name}")
+    )
     size = f"{content['bytes'] / 1e6:,.1f} MB"
     counts = (len(entries), len(planned.failures), f"{planned.seconds / 3600:,.3f}", len(planned.clips))
     table.add_row(*map(str, counts), f"{content['frames']:,}", size)
     Console().print(table)
     for failure in planned.failures:
-        progress.print(f"[red]{failure.message}", highlight=False)
+        progress.print(f"[red]{escape(failure.message)}", highlight=False)
 
 
 @app.command()
@@ -97,7 +100,7 @@ def segment(
         Console().print(summary.table(Run.open(Location.open(out)).taxonomy))
     if summary.clips_failed or summary.videos_failed:
         for failure in Run.open(Location.open(out)).failures()[:10]:
-            progress.print(f"[red]{failure.stage}: {failure.message}", highlight=False)
+            progress.print(f"[red]{failure.stage}: {escape(failure.message)}", highlight=False)
         raise typer.Exit(2)
 
 
@@ -132,12 +135,16 @@ def status(
     if as_json:
         _print_json(content)
         return
-    table = Table("clips", "done", "left", "failed", "video", "of it done", title=f"{out}: {run.source}")
+    table = Table("clips", "done", "left", "failed", "video", "of it done", title=escape(f"{out}: {run.source}"))
     counts = (content["clips"], content["done"], content["left"], len(failures))
     table.add_row(*map(str, counts), f"{content['seconds']:,.1f} s", f"{content['seconds_done']:,.1f} s")
     Console().print(table)
+    last = content["summary"]
+    if last and last["run_seconds"]:
+        speed = f"{last['frames'] / last['run_seconds']:,.1f} frames/s, {last['run_seconds']:,.1f} s"
+        Console().print(f"last attempt: {speed}", highlight=False)
     for failure in failures:
-        progress.print(f"[red]{failure.stage}: {failure.message}", highlight=False)
+        progress.print(f"[red]{failure.stage}: {escape(failure.message)}", highlight=False)
 
 
 @app.command()
@@ -161,7 +168,7 @@ def search(
     if as_json:
         _print_json([hit.to_dict() for hit in hits])
         return
-    table = Table("video", "start", "end", "seconds", "peak", "at", title=f"{query}: {len(hits)} spans")
+    table = Table("video", "start", "end", "seconds", "peak", "at", title=escape(f"{query}: {len(hits)} spans"))
     for hit in hits:
         peak = ("", "") if hit.peak is None else (f"{hit.peak:.1%}", f"{hit.peak_seconds:.2f} s")
         table.add_row(hit.video_id, f"{hit.start:.2f} s", f"{hit.end:.2f} s", f"{hit.seconds:.2f}", *peak)
@@ -202,7 +209,7 @@ def train(
     if as_json:
         _print_json(report)
         return
-    table = Table("class", "IoU", title=f"{out}: mIoU {report['mean_iou']:.3f} on {data}/val")
+    table = Table("class", "IoU", title=escape(f"{out}: mIoU {report['mean_iou']:.3f} on {data}/val"))
     for name, iou in report["iou"].items():
         table.add_row(name, "" if iou is None else f"{iou:.3f}")
     Console().print(table)
@@ -220,7 +227,10 @@ def evaluate(
     """Accuracy of an operating point on a labelled drive, beside the network on every frame."""
     from vss_ray.evaluation import compare
 
-    distances = [int(part) for part in every.split(",") if part]
+    try:
+        distances = [int(part) for part in every.split(",") if part]
+    except ValueError as error:
+        raise ConfigError(f"--every {every!r}: wanted numbers with commas between them, such as 2,5,10") from error
     rows = compare(dataset, data, config_name, overrides or (), distances)
     if as_json:
         _print_json(rows)
@@ -261,7 +271,10 @@ def main() -> None:
     """Entry point: errors that a user can cause are one sentence and exit code 1."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[RichHandler(console=progress)])
     with _refusals():
-        app()
+        try:
+            app()
+        except SystemExit as end:  # 2 is Typer's code for a wrong call and ours for failed clips: the former becomes 1
+            sys.exit(1 if end.code == 2 and not isinstance(end.__context__, typer.Exit) else end.code)
 
 
 @contextmanager
@@ -269,7 +282,7 @@ def _refusals() -> Iterator[None]:
     try:
         yield
     except VssError as error:
-        progress.print(f"[bold red]vss:[/] {error}", highlight=False, soft_wrap=True)
+        progress.print(f"[bold red]vss:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)
 
 

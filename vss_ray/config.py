@@ -193,9 +193,12 @@ def _apply(content: dict[str, Any], override: str) -> None:
             raise ConfigError(f"--set {override!r}: {key} is {inner!r}, which has no keys of its own")
         content = inner
     try:
-        content[last] = yaml.load(text, _UniqueKeys)
+        value = yaml.load(text, _UniqueKeys)
     except yaml.YAMLError as error:
         raise ConfigError(f"--set {override!r}: {text!r} is not a YAML value") from error
+    if last == "name" and content.get("name") not in (None, value):
+        content.clear()  # the options of another plug-in mean nothing to this one
+    content[last] = value
 
 
 def _owner(kind: Any, path: Sequence[int | str]) -> Any:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -17,6 +18,8 @@ import pyarrow.parquet as pq
 import pytest
 from ray.cluster_utils import Cluster
 from rich.console import Console
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from vss_ray import config
 from vss_ray.cluster.segment import segment
@@ -24,6 +27,7 @@ from vss_ray.errors import RunMismatchError, VideoError
 from vss_ray.index.search import search
 from vss_ray.masks import ffv1
 from vss_ray.run import Run
+from vss_ray.segmenters import builtin
 from vss_ray.storage.commit import committed
 from vss_ray.storage.location import Location
 
@@ -144,6 +148,33 @@ def test_a_file_that_changed_after_planning_fails_alone(local_ray, archive, tmp_
     assert "day_b" in {video.rsplit("-", 1)[0] for video, _ in committed(run.location)}
 
 
+def test_a_network_that_does_not_fit_fails_the_clips_and_says_why(local_ray, archive, tmp_path):
+    """Headers are read on the driver; what only building shows must not become a traceback of Ray's."""
+    broken = tmp_path / "broken.safetensors"
+    with safe_open(builtin.WEIGHTS / "swiftnet_mobilenet_v2_camvid.safetensors", framework="numpy") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys() if "blend" not in name}  # noqa: SIM118
+        save_file(tensors, broken, file.metadata())
+    summary = label(archive / "day", tmp_path / "out", "evs", f"segmenter.weights={broken}")
+    assert (summary.clips_done, summary.clips_failed) == (0, 1)
+    (failure,) = Run.open(Location.open(str(tmp_path / "out"))).failures()
+    assert (failure.stage, failure.error) == ("infer", "ModelError")
+
+
+def test_out_inside_source_is_not_part_of_the_archive(local_ray, archive, tmp_path):
+    source = tmp_path / "source"
+    shutil.copytree(archive, source)
+    first = label(source, source / "out")
+    again = label(source, source / "out")
+    assert (again.clips_done, again.clips_before) == (0, first.clips_done)
+
+
+def test_a_limit_works_through_the_archive_and_keeps_the_tables_whole(local_ray, archive, tmp_path):
+    for done in (1, 2):
+        summary = label(archive, tmp_path / "out", limit=1)
+        assert (summary.clips_done, summary.clips_before) == (1, done - 1)
+    assert len(pq.read_table(tmp_path / "out" / "tables" / "clips.parquet")) == 2
+
+
 def test_an_archive_without_videos_is_refused(local_ray, tmp_path):
     (tmp_path / "source").mkdir()
     with pytest.raises(VideoError, match="holds no video"):
@@ -161,10 +192,13 @@ def test_killed_in_the_middle_and_started_again_it_ends_with_the_same_bytes(done
         if len(list((out / "commits").rglob("*.parquet"))) >= 1:
             process.kill()
         time.sleep(0.05)
-    process.wait()
+    assert process.wait() == -signal.SIGKILL
+    before = {path: path.stat().st_mtime_ns for path in (out / "commits").rglob("*.parquet")}
+    assert 0 < len(before) < len(masks(expected)), "killed too late to show anything"
     finished = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
     assert finished.returncode == 0, finished.stderr[-2000:]
     assert masks(out) == masks(expected)
+    assert all(path.stat().st_mtime_ns == written for path, written in before.items()), "a clip was done twice"
     frames = pq.read_table(out / "tables" / "frames.parquet").select(["video_id", "frame"]).to_pylist()
     assert len({(row["video_id"], row["frame"]) for row in frames}) == len(frames) == 90
 

@@ -72,15 +72,21 @@ class Infer:
 
     def __init__(self, point: OperatingPoint, device: str, batch: int, sizes: list[tuple[int, int]]) -> None:
         self._batch = batch
-        self._segmenter = stages.build_segmenter(point, threads=1, device=device)
-        for height, width in sizes:
-            self._segmenter(np.zeros((batch, height, width, 3), np.uint8))
+        self._broken: Exception | None = None
+        try:
+            self._segmenter = stages.build_segmenter(point, threads=1, device=device)
+            for height, width in sizes:
+                self._segmenter(np.zeros((batch, height, width, 3), np.uint8))
+        except Exception as error:  # part of the boundary: an actor that dies is started again and again
+            self._broken = error
 
     def __call__(self, table: pa.Table) -> pa.Table:
         """Rows of prepared clips to rows that hold scores in place of pixels."""
         return join([contained("infer", row, self._run) for row in split(table)])
 
     def _run(self, row: Row) -> Row:
+        if self._broken is not None:
+            raise self._broken
         (inferred,) = stages.infer(self._segmenter, [prepared_of(row)], self._batch)
         arrays = {name: array for name, array in row.arrays.items() if name != "pixels"}
         return replace(row, arrays={**arrays, "scores": inferred.scores})
@@ -146,7 +152,7 @@ def contained(stage: str, row: Row, run: Callable[[Row], Row]) -> Row:
             source=row.clip.source,
             stage=stage,
             error=type(error).__name__,
-            message=str(error) if isinstance(error, VssError) else _last_lines(error),
+            message=explained(error),
         )
         return Row(row.clip, replace(row.story, failure=failure), {})
     costs = {
@@ -166,7 +172,10 @@ def prepared_of(row: Row) -> Prepared:
     return Prepared(clip=row.clip, **fields, motion=motion)
 
 
-def _last_lines(error: Exception) -> str:
+def explained(error: Exception) -> str:
+    """One sentence: an error of ours as it is, any other with the place where it came from."""
+    if isinstance(error, VssError):
+        return str(error)
     last = traceback.extract_tb(error.__traceback__)[-1]
     return f"{error} ({last.name}, line {last.lineno} of {last.filename.rsplit('/', 1)[-1]})"
 

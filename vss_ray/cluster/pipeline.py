@@ -45,7 +45,7 @@ def label_clips(run: Run, clips: Sequence[Clip], resources: Resources) -> Iterat
     context.wait_for_min_actors_s = ACTOR_START_SECONDS
     # To load another network costs as much as hundreds of pictures: only when clips really queue for it.
     context.autoscaling_config.actor_pool_util_upscaling_threshold = QUEUE_FOR_ANOTHER
-    uses_gpu = resources.gpus > 0 and run.point.segmenter.config.engine != "openvino"
+    uses_gpu = resources.gpus > 0 and getattr(run.point.segmenter.config, "engine", None) != "openvino"
     device = "cuda" if uses_gpu else "cpu"
     pool = ActorPoolStrategy(
         min_size=1,

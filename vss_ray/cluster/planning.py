@@ -9,7 +9,7 @@ import pyarrow as pa
 import ray.data
 
 from vss_ray.clips import Clip, video_id
-from vss_ray.errors import VssError
+from vss_ray.cluster.operators import explained
 from vss_ray.media.archive import ArchiveEntry
 from vss_ray.media.probe import probe
 from vss_ray.plan import plan_clips
@@ -59,19 +59,19 @@ def _probe_and_plan(files: pa.Table) -> pa.Table:
         entry = ArchiveEntry(**row)
         try:
             planned, failure = plan_clips(probe(entry), seconds), None
-        except VssError as error:
+        except Exception as error:  # the boundary: a file that cannot be read is a row, not an end of the plan
             planned, failure = [], _failure(entry, error)
         clips.append(json.dumps([asdict(clip) for clip in planned]))
         failures.append(json.dumps([asdict(failure)] if failure else []))
     return pa.table({"clips": clips, "failures": failures})
 
 
-def _failure(entry: ArchiveEntry, error: VssError) -> Failure:
+def _failure(entry: ArchiveEntry, error: Exception) -> Failure:
     return Failure(
         video_id=video_id(entry.relative_path),
         clip_id=None,
         source=entry.url,
         stage="probe",
         error=type(error).__name__,
-        message=str(error),
+        message=explained(error),
     )

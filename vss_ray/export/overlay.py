@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -35,6 +36,8 @@ TICK = Fraction(1, 90_000)
 """Unit of time in the MP4, seconds."""
 BT601, BT709 = (6, Colorspace.ITU601), (1, Colorspace.ITU709)
 """Matrix as the stream names it and as the scaler does."""
+
+log = logging.getLogger(__name__)
 
 
 def export_overlay(run: Location, dest: str, *, alpha: float = 0.5, video_id: str | None = None) -> list[str]:
@@ -71,8 +74,14 @@ def export_overlay(run: Location, dest: str, *, alpha: float = 0.5, video_id: st
         if os.path.realpath(path) == os.path.realpath(videos[name][0].source):
             raise ConfigError(f"{path} is the source itself; choose another folder")
         frames = chain.from_iterable(_clip_frames(run, clip, len(taxonomy), done) for clip in videos[name])
-        write_overlay(frames, path, taxonomy=taxonomy, alpha=alpha)
+        try:
+            write_overlay(frames, path, taxonomy=taxonomy, alpha=alpha)
+        except VideoError as error:
+            log.warning("%s", error)
+            continue
         paths.append(path)
+    if not paths:
+        raise VideoError(f"{run.root}: none of its videos can be decoded any more; see the warnings above")
     return paths
 
 

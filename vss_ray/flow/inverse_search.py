@@ -106,6 +106,17 @@ def _place(y, x, u, v, height, width):  # pragma: no cover
     return top, left, (one - fy) * (one - fx), (one - fy) * fx, fy * (one - fx), fy * fx
 
 
+@njit(cache=True, nogil=True, fastmath=True, inline="always")
+def _read(picture, row, column, a, b, c, d):  # pragma: no cover
+    """The picture between four pixels, with the weights of ``_place``."""
+    return (
+        a * picture[row, column]
+        + b * picture[row, column + 1]
+        + c * picture[row + 1, column]
+        + d * picture[row + 1, column + 1]
+    )
+
+
 @njit(cache=True, nogil=True, fastmath=True)
 def _misfit(here, there, y, x, u, v):  # pragma: no cover
     """Sum of squared differences of the patch at (y, x) and its place under (u, v)."""
@@ -115,13 +126,7 @@ def _misfit(here, there, y, x, u, v):  # pragma: no cover
         return total
     for r in range(PATCH):
         for k in range(PATCH):
-            residual = (
-                a * there[top + r, left + k]
-                + b * there[top + r, left + k + 1]
-                + c * there[top + r + 1, left + k]
-                + d * there[top + r + 1, left + k + 1]
-                - here[y + r, x + k]
-            )
+            residual = _read(there, top + r, left + k, a, b, c, d) - here[y + r, x + k]
             total += residual * residual
     return total
 
@@ -149,13 +154,7 @@ def _descend(here, across, down, there, y, x, u, v, iterations):  # pragma: no c
             break
         for r in range(PATCH):
             for k in range(PATCH):
-                residual = (
-                    a * there[top + r, left + k]
-                    + b * there[top + r, left + k + 1]
-                    + c * there[top + r + 1, left + k]
-                    + d * there[top + r + 1, left + k + 1]
-                    - here[y + r, x + k]
-                )
+                residual = _read(there, top + r, left + k, a, b, c, d) - here[y + r, x + k]
                 bx += across[y + r, x + k] * residual
                 by += down[y + r, x + k] * residual
         du = scale * (yy * bx - xy * by)
@@ -224,13 +223,7 @@ def _densify(here, there, rows, columns, patches, dense):  # pragma: no cover
                 continue
             for r in range(PATCH):
                 for k in range(PATCH):
-                    residual = (
-                        a * there[top + r, left + k]
-                        + b * there[top + r, left + k + 1]
-                        + c * there[top + r + 1, left + k]
-                        + d * there[top + r + 1, left + k + 1]
-                        - here[y + r, x + k]
-                    )
+                    residual = _read(there, top + r, left + k, a, b, c, d) - here[y + r, x + k]
                     weight = one / max(one, abs(residual))
                     weights[y + r, x + k] += weight
                     across[y + r, x + k] += weight * u

@@ -54,7 +54,9 @@ class Config:
     inconsistency_scale: float = 8.0
     """Cells of forward-backward error that cost a keyframe a factor e."""
     unreliable_error: float = 16.0
-    """Gray levels of photometric error, on the better side, from which a pixel counts as unreliable."""
+    """Gray levels of photometric error, on the better side, from which the motion of a pixel counts as inconsistent."""
+    unreliable_inconsistency: float = 8.0
+    """The same for the forward-backward error summed along the way, cells."""
 
 
 class Evs:
@@ -174,9 +176,8 @@ class Evs:
             )
             error = photometric_error(here, colors[first], to_first[..., :2], config.error_window)
             if not both:
-                carried.append(
-                    _Carried(picture, first, -1, picture - first, to_first, to_first, None, self._share(error))
-                )
+                unreliable = self._share(error, to_first[..., 2])
+                carried.append(_Carried(picture, first, -1, picture - first, to_first, to_first, None, unreliable))
                 continue
             to_last = (
                 from_last[segment + 1]
@@ -191,7 +192,7 @@ class Evs:
                 trusted_first, np.maximum(trusted_first + trusted_last, SMALLEST_TRUST), dtype=np.float32
             )
             distance = min(picture - first, last - picture)
-            unreliable = self._share(np.minimum(error, error_last))
+            unreliable = self._share(np.minimum(error, error_last), np.minimum(to_first[..., 2], to_last[..., 2]))
             carried.append(_Carried(picture, first, last, distance, to_first, to_last, weight, unreliable))
         return carried
 
@@ -206,8 +207,9 @@ class Evs:
             inconsistency_scale=c.inconsistency_scale,
         )
 
-    def _share(self, error: NDArray[np.float32]) -> float:
-        return float(np.mean(error > self._config.unreliable_error))
+    def _share(self, error: NDArray[np.float32], inconsistency: NDArray[np.float32]) -> float:
+        c = self._config
+        return float(np.mean((error > c.unreliable_error) | (inconsistency > c.unreliable_inconsistency)))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -64,7 +65,9 @@ def describe(config: Config) -> Description:
 
 
 def resolve(config: Config, has_cuda: bool) -> Config:
-    """``config`` with what ``auto`` stands for on this machine."""
+    """``config`` with what ``auto`` stands for on this machine, and a path that means the same to every worker."""
+    if config.weights.endswith(".safetensors"):
+        config = replace(config, weights=os.path.abspath(config.weights))
     return engines.resolve(config, has_cuda)
 
 

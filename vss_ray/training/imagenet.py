@@ -43,7 +43,7 @@ def read(path: Path) -> dict[str, Tensor]:
         ModelError: There is no file, or it holds no weights.
     """
     if not path.exists():
-        raise ModelError(f"no weights at {path}; see README, 'Train it yourself', for where to get them")
+        raise ModelError(f"no weights at {path}; see README, 'Your own network', for where to get them")
     try:
         state = _tensors(path)
     except (SafetensorError, zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, EOFError) as error:

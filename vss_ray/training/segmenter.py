@@ -116,6 +116,7 @@ def run(data: Path, out: Path, *, imagenet_weights: Path | None, overrides: Sequ
     checkpoint = out.with_suffix(".checkpoint")
     network = train(data, recipe, imagenet_weights=imagenet_weights, checkpoint=checkpoint, device=device)
     builtin.save_weights(network, out, taxonomy, encoder=recipe.encoder)
+    checkpoint.unlink()
     point = points.load("per_frame", [f"segmenter.weights={out}"]).resolved(has_cuda=False)
     segmenter = stages.build_segmenter(point, threads=torch.get_num_threads(), device="cpu")
     reached = evaluation.score(point, evaluation.load_drive(camvid.TAXONOMY, data), segmenter).to_dict()
