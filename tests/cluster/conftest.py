@@ -9,6 +9,7 @@ import pytest
 import ray
 
 from vss_ray.datasets import scenes
+from vss_ray.media.write import write_video
 
 
 @pytest.fixture(scope="session")
@@ -21,9 +22,11 @@ def local_ray() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two short videos of different size and rate, in two folders."""
+    """Three short videos of different size, rate and codec, in two folders: 60 + 30 + 45 frames."""
     folder = tmp_path_factory.mktemp("archive")
     (folder / "day").mkdir()
     scenes.write_scene(folder / "a.mp4", scenes.Config(height=96, width=128, num_frames=60, fps=10.0))
     scenes.write_scene(folder / "day" / "b.mp4", scenes.Config(height=64, width=96, num_frames=30, fps=15.0, seed=1))
+    street = scenes.render(scenes.Config(height=80, width=112, num_frames=45, fps=30.0, seed=2))
+    write_video(str(folder / "c.avi"), (frame.rgb for frame in street), fps=30, codec="mpeg4", gop=15)
     return folder

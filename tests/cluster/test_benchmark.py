@@ -20,7 +20,7 @@ SMALL = ["segmenter.short_side=64", "segmenter.engine=torch", "segmenter.precisi
 @pytest.mark.ray
 def test_what_a_user_would_write_gives_the_same_labels(local_ray, archive, tmp_path):
     source = archive / "day" / "b.mp4"
-    costs = naive.run([str(source)], tmp_path / "user", config.load("per_frame", SMALL), cpus=2)
+    costs = naive.run([str(source)], tmp_path / "user", config.load("per_frame", SMALL), cpus=1)
     assert costs["frames"] == 30
     assert costs["seconds"] > 0
     point = config.load("per_frame", SMALL)

@@ -33,6 +33,7 @@ from vss_ray.storage.location import Location
 
 pytestmark = pytest.mark.ray
 QUIET = Console(quiet=True)
+FRAMES = 60 + 30 + 45
 POINT = ["clip_seconds=2", "keyframes.every=5", "segmenter.short_side=64"]
 
 
@@ -57,11 +58,11 @@ def done(local_ray, archive, tmp_path_factory):
 
 def test_every_frame_of_every_video_has_a_mask_and_a_row(done):
     out, summary = done
-    assert (summary.clips_failed, summary.videos_failed, summary.frames) == (0, 0, 90)
+    assert (summary.clips_failed, summary.videos_failed, summary.frames) == (0, 0, FRAMES)
     run = Run.open(Location.open(str(out)))
     frames = pq.read_table(out / "tables" / "frames.parquet")
     clips = pq.read_table(out / "tables" / "clips.parquet").to_pylist()
-    assert len(frames) == 90
+    assert len(frames) == FRAMES
     assert np.allclose(np.array(frames["area"].to_pylist()).sum(1), 1, atol=1e-5)
     for clip in clips:
         data = (out / clip["mask_path"]).read_bytes()
@@ -200,7 +201,7 @@ def test_killed_in_the_middle_and_started_again_it_ends_with_the_same_bytes(done
     assert masks(out) == masks(expected)
     assert all(path.stat().st_mtime_ns == written for path, written in before.items()), "a clip was done twice"
     frames = pq.read_table(out / "tables" / "frames.parquet").select(["video_id", "frame"]).to_pylist()
-    assert len({(row["video_id"], row["frame"]) for row in frames}) == len(frames) == 90
+    assert len({(row["video_id"], row["frame"]) for row in frames}) == len(frames) == FRAMES
 
 
 def vss(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -221,7 +222,7 @@ def test_from_and_to_s3(done, archive, s3):
     source, out = f"{s3.url}/segment/source", f"{s3.url}/segment/out"
     finished = vss("segment", source, out, *SETS, "--json")
     assert finished.returncode == 0, finished.stderr[-2000:]
-    assert json.loads(finished.stdout)["frames"] == 90
+    assert json.loads(finished.stdout)["frames"] == FRAMES
     location = Location.open(out)
     expected, _ = done
     same = {path: hashlib.sha256(location.read(path)).hexdigest() == digest for path, digest in masks(expected).items()}

@@ -1,0 +1,26 @@
+"""Many files are probed in parallel; what cannot be read is a row."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from vss_ray.cluster.planning import FILES_PER_TASK, plan_archive
+from vss_ray.media.archive import list_videos
+
+pytestmark = pytest.mark.ray
+
+
+def test_every_file_is_in_the_plan_or_among_the_failures(local_ray, archive, tmp_path):
+    count = 3 * FILES_PER_TASK + 5
+    for i in range(count):
+        os.link(archive / "a.mp4", tmp_path / f"{i:03d}.mp4")
+    for i in range(3):
+        (tmp_path / f"broken{i}.mp4").write_bytes(b"no video" * i)
+    plan = plan_archive(list_videos(str(tmp_path)), clip_seconds=2.0)
+    assert len({clip.video_id for clip in plan.clips}) == count
+    assert sum(clip.num_frames for clip in plan.clips) == 60 * count
+    assert [(clip.video_id, clip.start) for clip in plan.clips] == sorted((c.video_id, c.start) for c in plan.clips)
+    assert [failure.stage for failure in plan.failures] == ["probe"] * 3
+    assert all("broken" in failure.message for failure in plan.failures)
