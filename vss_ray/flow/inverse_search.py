@@ -95,7 +95,11 @@ def _corners(length: int, stride: int) -> NDArray[np.int64]:
     return np.unique(np.append(np.arange(0, length - PATCH, stride), length - PATCH))
 
 
-@njit(cache=True, nogil=True, fastmath=True, inline="always")
+# Helpers are inlined into the two compiled functions, always. Left to the compiler, a helper that comes from the cache
+# is called and one that is compiled on the spot is merged, and the two round differently: masks would depend on it.
+
+
+@njit(nogil=True, fastmath=True, inline="always")
 def _place(y, x, u, v, height, width):  # pragma: no cover
     """Pixel of the continued picture that a patch's corner falls on, and the bilinear weights."""
     column = min(max(x + u, np.float32(-PATCH)), np.float32(width)) + np.float32(BORDER)
@@ -106,7 +110,7 @@ def _place(y, x, u, v, height, width):  # pragma: no cover
     return top, left, (one - fy) * (one - fx), (one - fy) * fx, fy * (one - fx), fy * fx
 
 
-@njit(cache=True, nogil=True, fastmath=True, inline="always")
+@njit(nogil=True, fastmath=True, inline="always")
 def _read(picture, row, column, a, b, c, d):  # pragma: no cover
     """The picture between four pixels, with the weights of ``_place``."""
     return (
@@ -117,7 +121,7 @@ def _read(picture, row, column, a, b, c, d):  # pragma: no cover
     )
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(nogil=True, fastmath=True, inline="always")
 def _misfit(here, there, y, x, u, v):  # pragma: no cover
     """Sum of squared differences of the patch at (y, x) and its place under (u, v)."""
     top, left, a, b, c, d = _place(y, x, u, v, here.shape[0], here.shape[1])
@@ -131,7 +135,7 @@ def _misfit(here, there, y, x, u, v):  # pragma: no cover
     return total
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(nogil=True, fastmath=True, inline="always")
 def _descend(here, across, down, there, y, x, u, v, iterations):  # pragma: no cover
     """Gauss-Newton from (u, v); gives back the start where the search runs away."""
     xx, xy, yy = np.float32(0), np.float32(0), np.float32(0)

@@ -114,7 +114,7 @@ def _fill(scores, winners, rows, row_weights, columns, column_weights, labels): 
         top = bottom
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, inline="always")
 def _candidates(scores, y0, y1, x0, x1, candidates):  # pragma: no cover
     """Classes that can win somewhere in the cell: best corner not under the best worst corner of any class."""
     guaranteed = np.float32(-np.inf)

@@ -83,7 +83,7 @@ def warp(source: NDArray[np.float32], displacement: NDArray[np.float32]) -> NDAr
     return warped
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, inline="always")
 def _corners(x, y, displacement, height, width):  # pragma: no cover
     """Grid points around x + displacement(x), clamped to the picture, and the weights of the far ones."""
     column = min(max(x + displacement[y, x, 0], np.float32(0)), np.float32(width - 1))
