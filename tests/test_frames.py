@@ -102,7 +102,7 @@ def test_any_size(height, width, half_height, half_width, rotation):
     planes = frame.planes(*size)
     assert planes.y.shape == size
     assert planes.u.shape == planes.v.shape == (half_height, half_width)
-    assert set(np.unique(planes.y)) == {90}
+    assert np.abs(planes.y.astype(int) - 90).max() <= 1  # the scaler's fixed-point weights round
     assert frame.rgb(*size).shape == (*size, 3)
     assert frame.size == ((width, height) if rotation in (90, 270) else (height, width))
 
