@@ -3,7 +3,7 @@
 Per scale, coarse to fine: patches of 8x8 pixels of the picture look for their place in the other picture by inverse
 compositional Gauss-Newton (section 2.1), starting from the coarser scale or from a neighbor patch that fits better
 (forward and backward sweep); every pixel then averages the patches that cover it, weighted by how well they fit it
-(section 2.2, equation 3). No variational refinement: on propagation it gains nothing (configs/README.md).
+(section 2.2, equation 3). There is no variational refinement.
 """
 
 from __future__ import annotations
