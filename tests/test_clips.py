@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vss_ray.clips import Clip, video_id
@@ -37,12 +37,14 @@ def test_rows_come_back_and_say_more() -> None:
     assert CLIP.num_frames == 4
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**9 - 2), st.integers(0, 10**9 - 2))
 def test_clips_sort_by_their_names(first: int, second: int) -> None:
     one, two = (replace(CLIP, start=start, stop=start + 1).clip_id for start in (first, second))
     assert (one < two) == (first < second)
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1))
 def test_names_of_videos_are_safe(path: str) -> None:
     name = video_id(path)
@@ -58,3 +60,11 @@ def test_names_of_videos_differ(one: str, two: str) -> None:
 def test_names_stay_as_they_are() -> None:
     assert video_id("drive 1/front.mp4") == "drive_1_front-" + video_id("drive 1/front.mp4")[-8:]
     assert video_id("\udcff.mp4").startswith("video-")
+
+
+def test_pictures_that_are_in_no_file_are_a_clip_too() -> None:
+    clip = Clip.of_pictures("drive", 12, 10.0, 90, 160)
+    assert (clip.num_frames, clip.height, clip.width) == (12, 90, 160)
+    assert clip.stop_seconds == pytest.approx(1.2)
+    assert clip.source == "drive"
+    assert Clip.from_row(clip.to_row()) == clip

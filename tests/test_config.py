@@ -33,6 +33,25 @@ def test_there_are_the_two_that_the_readme_starts_with():
     assert {"evs", "per_frame"} <= set(config.names())
 
 
+# D, S, W, R of Table 3.2 of the thesis. R at S = 1 has nothing to refine: there the last picture votes.
+EVS_POINTS = [
+    (540, 1, True, False), (540, 2, True, True), (540, 2, True, False), (540, 3, True, True), (540, 3, True, False),
+    (540, 5, True, True), (540, 5, True, False), (540, 5, False, False), (270, 5, False, False),
+    (540, 10, True, False), (540, 10, False, False), (270, 10, True, False), (270, 10, False, False),
+    (270, 17, True, False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("number", "wanted"), list(enumerate(EVS_POINTS, start=1)))
+def test_the_fourteen_points_of_the_thesis(number, wanted):
+    point = config.load(f"evs-{number:02d}")
+    method, every = point.method.config, point.keyframes.config.every
+    assert (point.segmenter.config.short_side, every, method.warp, bool(method.refine_every)) == wanted
+    assert (point.method.name, method.direction) == ("evs", "forward")
+    assert method.refine_every in (0, every - 1)  # once an interval, on its last picture
+    assert bool(method.fuse_keyframes) == (number == 1)
+
+
 def test_defaults():
     point = config.from_dict(MINIMAL)
     assert (point.keyframes.name, point.keyframes.config.every) == ("fixed", 10)
@@ -262,6 +281,19 @@ def test_resolved_leaves_nothing_open():
     assert point.segmenter.config.precision in ("fp32", "bf16")
     assert point.resolved(has_cuda=True) == point
     assert config.load("evs", ["segmenter.engine=torch"]).resolved(has_cuda=True).segmenter.config.precision == "bf16"
+
+
+def test_resolved_paths_of_weights_mean_the_same_in_every_folder(monkeypatch, tmp_path):
+    def resolved(weights: str) -> tuple[str, str]:
+        method = {"name": "evs", "direction": "forward", "refine_every": 2, "weights": weights}
+        point = config.from_dict({"method": method, "segmenter": {"name": "builtin", "weights": weights}})
+        point = point.resolved(has_cuda=False)
+        return point.method.config.weights, point.segmenter.config.weights
+
+    monkeypatch.chdir(tmp_path)
+    assert resolved("nets/a.safetensors") == (f"{tmp_path}/nets/a.safetensors",) * 2
+    assert resolved(f"{tmp_path}/b.safetensors") == (f"{tmp_path}/b.safetensors",) * 2
+    assert resolved("by_name") == ("by_name",) * 2
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -77,6 +77,27 @@ class Clip:
         """How many frames the plan expects."""
         return self.stop - self.start
 
+    @classmethod
+    def of_pictures(cls, name: str, count: int, rate: float, height: int, width: int) -> Clip:
+        """A clip of ``count`` pictures, ``rate`` a second, that are in no file."""
+        return cls(
+            video_id=name,
+            source=name,
+            size_bytes=0,
+            width=width,
+            height=height,
+            rotation=0,
+            start=0,
+            stop=count,
+            start_seconds=0.0,
+            stop_seconds=count / rate,
+            first_pts=None,
+            last_pts=None,
+            origin_pts=0,
+            seek_pts=None,
+            num_packets=count,
+        )
+
     def to_row(self) -> dict[str, Any]:
         """A flat dict of plain values, one row of the manifest."""
         return {**asdict(self), "clip_id": self.clip_id}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from functools import cached_property
@@ -17,6 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from vss_ray import plugins
 from vss_ray.errors import ConfigError
+from vss_ray.networks.stored import SUFFIX
+from vss_ray.segmenters import Description
 
 FAMILIES = {"method": "methods", "segmenter": "segmenters", "keyframes": "keyframes", "flow": "flow", "masks": "masks"}
 """Key of an operating point -> folder of the package whose modules are its legal names."""
@@ -42,7 +45,7 @@ class Part:
 
     def to_dict(self) -> dict[str, Any]:
         """The form of the YAML, defaults written out."""
-        return {"name": self.name, **asdict(self.config)}
+        return {"name": self.name, **json.loads(json.dumps(asdict(self.config)))}  # tuples are lists there
 
 
 class OperatingPoint(BaseModel):
@@ -89,9 +92,25 @@ class OperatingPoint(BaseModel):
         }
 
     def resolved(self, has_cuda: bool) -> OperatingPoint:
-        """This point with ``auto`` replaced by what will really run here."""
+        """This point with ``auto`` replaced by what will really run here, and paths that every worker understands."""
         segmenter = replace(self.segmenter, config=self.segmenter.module.resolve(self.segmenter.config, has_cuda))
-        return self.model_copy(update={"segmenter": segmenter})
+        method = self.method
+        weights = getattr(method.config, "weights", None)
+        if weights is not None and weights.endswith(SUFFIX):
+            method = replace(method, config=replace(method.config, weights=os.path.abspath(weights)))
+        return self.model_copy(update={"segmenter": segmenter, "method": method})
+
+    def describe(self) -> Description:
+        """Classes, and a digest over all weights that decide what is written.
+
+        Raises:
+            ModelError: Weights are missing, broken, or do not belong together.
+        """
+        base: Description = self.segmenter.module.describe(self.segmenter.config)
+        if not hasattr(self.method.module, "describe"):
+            return base
+        own = self.method.module.describe(self.method.config, base)
+        return replace(base, digest=hashlib.sha256(f"{base.digest}, {own}".encode()).hexdigest()) if own else base
 
     def fingerprint(self, weights_digest: str) -> str:
         """16 hex digits over the whole point, the weights and the output schema."""

@@ -103,8 +103,10 @@ class Prepared:
     """(M,) pictures the network runs on, ascending; a superset of ``keyframes``."""
     pixels: NDArray[np.uint8]
     """(M, h, w, 3) RGB at the network's size."""
+    inputs: dict[str, NDArray] = field(default_factory=dict)
+    """What else the method's second stage needs, by name; dropped after it, as ``pixels`` is."""
     motion: dict[str, NDArray] = field(default_factory=dict)
-    """What the method's own third stage needs, by name."""
+    """What the method's third stage needs, by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +114,10 @@ class Inferred:
     """What the network said of a clip."""
 
     scores: NDArray[np.float16]
-    """(M, gh, gw, C) class probabilities at the network's output stride, one map per network picture."""
+    """(M, gh, gw, C) class probabilities at the network's output stride, one map per network picture; methods whose
+    second stage scores every picture give D maps."""
+    extra: dict[str, NDArray] = field(default_factory=dict)
+    """What else the method's third stage needs of the second, by name."""
 
 
 @dataclass(frozen=True, kw_only=True)

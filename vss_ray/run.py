@@ -79,7 +79,7 @@ class Run:
             RunMismatchError: OUT holds a run of another operating point, other weights, or another SOURCE.
             StorageError: OUT cannot be written.
         """
-        description = point.segmenter.module.describe(point.segmenter.config)
+        description = point.describe()
         run = cls(location, point, description.taxonomy, source, point.fingerprint(description.digest))
         location.check_writable()
         if not location.exists(RUN):

@@ -12,11 +12,14 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
+from vss_ray import engines
 from vss_ray.clips import Clip
 from vss_ray.config import OperatingPoint
 from vss_ray.errors import ModelError
 from vss_ray.frames import Audit, Frame, Inferred, Labels, Prepared
 from vss_ray.index.schema import frames_schema
+from vss_ray.inference import Base, Inference
+from vss_ray.inference.every_picture import EveryPicture
 from vss_ray.methods import Method, Parts
 from vss_ray.ops.count import count_classes
 from vss_ray.segmenters import Segmenter
@@ -40,42 +43,88 @@ def build_segmenter(point: OperatingPoint, *, threads: int, device: str) -> Segm
     return point.segmenter.module.build(point.segmenter.config, threads=threads, device=device)
 
 
-def infer(segmenter: Segmenter, clips: Sequence[Prepared], batch: int) -> list[Inferred]:
-    """Scores of all pictures of several clips, in batches of one fixed shape across the clips.
+def build_inference(point: OperatingPoint, *, threads: int, device: str, batch: int = 1) -> Inference:
+    """The second stage with its networks.
 
-    The last batch of a size is filled up, so that a picture's scores never depend on which clips it came with.
+    Args:
+        point: Resolved.
+        threads: Threads of the process that networks may use.
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
+        batch: Pictures that the device sees at once.
 
     Raises:
-        ModelError: The network answered with something that is not a number; the clip is named.
+        ModelError: Weights are missing, broken, or belong to something else.
     """
-    results: list[Inferred | None] = [None] * len(clips)
-    for size in {clip.pixels.shape[1:] for clip in clips}:
-        alike = [i for i, clip in enumerate(clips) if clip.pixels.shape[1:] == size]
-        pixels = [picture for i in alike for picture in clips[i].pixels]
-        scores = []
-        for start in range(0, len(pixels), batch):
-            wanted = pixels[start : start + batch]
-            filled = wanted + [wanted[-1]] * (batch - len(wanted))
-            scores.append(segmenter(np.stack(filled))[: len(wanted)])
-        together = np.concatenate(scores)
-        stops = np.cumsum([len(clips[i].pixels) for i in alike])
-        for i, own in zip(alike, np.split(together, stops[:-1]), strict=True):
-            if not np.isfinite(own).all():
-                clip = clips[i].clip
-                raise ModelError(
-                    f"{clip.source}, frames {clip.start} to {clip.stop}: the network's scores are not numbers; "
-                    "try --set segmenter.precision=fp32"
-                )
-            results[i] = Inferred(scores=own)
-    return [result for result in results if result is not None]
+    import torch
+
+    description = point.describe()
+    module, config = point.segmenter.module, point.segmenter.config
+
+    def load() -> Any:
+        if not hasattr(module, "load_network"):
+            raise ModelError(
+                f"method {point.method.name} builds on a network of this package; segmenter {point.segmenter.name} has "
+                "none to give: take segmenter builtin, or method evs without refine_every"
+            )
+        return module.load_network(config)[0]
+
+    base = Base(
+        segmenter=partial(build_segmenter, point, threads=threads, device=device),
+        load=load,
+        description=description,
+        compile=partial(engines.build_graph, config, threads=threads, device=device),
+        device=torch.device(device),
+        batch=batch,
+    )
+    if hasattr(point.method.module, "build_inference"):
+        return point.method.module.build_inference(point.method.config, base)
+    return EveryPicture(base)
 
 
-def label_clip(
-    point: OperatingPoint, method: Method, segmenter: Segmenter, clip: Clip, frames: Iterable[Frame]
-) -> Iterator[Labels]:
-    """All three stages over one clip: labels of every FRAME in order, repeated frames included."""
+def networks_of(point: OperatingPoint) -> str:
+    """Equal for operating points that can share one ``Inference``."""
+    parts = [point.segmenter]
+    if hasattr(point.method.module, "build_inference"):
+        parts.append(point.method)
+    return json.dumps([part.to_dict() for part in parts], sort_keys=True)
+
+
+def warm_up(point: OperatingPoint, inference: Inference, height: int, width: int) -> None:
+    """Compile what clips of this size will need, by running three pictures of noise."""
+    noise = np.random.default_rng(0).integers(0, 250, (9, 16, 3), np.uint8)
+    image = cv2.resize(noise, (width, height))
+    frames = (Frame.from_rgb(image + np.uint8(i), i / 10) for i in range(3))  # alike, but not the same
+    clip = Clip.of_pictures("warm-up", 3, 10.0, height, width)
+    infer(inference, [build_method(point).prepare(clip, frames)])
+
+
+def infer(inference: Inference, clips: Sequence[Prepared]) -> list[Inferred | ModelError]:
+    """Scores of several clips at once; a clip whose scores are not numbers gets the error that names it instead."""
+    results: list[Inferred | ModelError] = []
+    for prepared, inferred in zip(clips, inference(clips), strict=True):
+        if all(np.isfinite(array).all() for array in (inferred.scores, *inferred.extra.values())):
+            results.append(inferred)
+            continue
+        clip = prepared.clip
+        results.append(
+            ModelError(
+                f"{clip.source}, frames {clip.start} to {clip.stop}: the network's scores are not numbers; "
+                "try --set segmenter.precision=fp32"
+            )
+        )
+    return results
+
+
+def label_clip(method: Method, inference: Inference, clip: Clip, frames: Iterable[Frame]) -> Iterator[Labels]:
+    """All three stages over one clip: labels of every FRAME in order, repeated frames included.
+
+    Raises:
+        ModelError: The scores are not numbers.
+    """
     prepared = method.prepare(clip, frames)
-    (inferred,) = infer(segmenter, [prepared], batch=1)
+    (inferred,) = infer(inference, [prepared])
+    if isinstance(inferred, ModelError):
+        raise inferred
     pictures = method.finish(prepared, inferred)
     labels, shown = next(pictures), 0
     for picture in prepared.picture_of_frame:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from safetensors.torch import load_file, save_file
 from vss_ray.errors import ModelError
 from vss_ray.labels import taxonomy as taxonomies
 from vss_ray.labels.taxonomy import Taxonomy
-from vss_ray.networks import factory
+from vss_ray.networks import factory, stored
+from vss_ray.networks.pixels import normalize
 from vss_ray.segmenters import builtin
 from vss_ray.segmenters.builtin import Config
 
@@ -150,8 +152,56 @@ def test_unknown_keys_are_refused():
         TypeAdapter(Config).validate_python({"short_side": 0})
 
 
-@pytest.mark.parametrize("path", sorted(builtin.WEIGHTS.glob("*.safetensors")), ids=lambda path: path.stem)
+FILES = sorted(builtin.WEIGHTS.glob("*.safetensors"))
+OWN = [path for path in FILES if stored.header(path)["network"] in factory.networks()]
+"""Weights of segmenters among those of the package; methods have others."""
+
+
+@pytest.mark.parametrize("path", OWN, ids=lambda path: path.stem)
 def test_weights_of_the_package(path):
     assert path.stat().st_size <= 8 << 20
     segmenter = builtin.build(Config(weights=path.stem, engine="torch", precision="fp32"), threads=1, device="cpu")
     assert segmenter(np.zeros((1, 64, 96, 3), np.uint8)).shape == (1, 16, 24, len(segmenter.taxonomy))
+
+
+@pytest.mark.parametrize("name", ["icnet", "erfnet", "pspnet", "bisenet"])
+def test_every_network_survives_its_file(name, tmp_path):
+    torch.manual_seed(0)
+    network = factory.build(name, "", 3, 8 if name == "erfnet" else 32)
+    path = tmp_path / "net.safetensors"
+    builtin.save_weights(network, path, THREE)
+    assert builtin.describe(Config(weights=str(path))).taxonomy == THREE
+    state = load_file(path)
+    assert not [key for key in state if key.startswith(network.training_only)]  # type: ignore[arg-type]
+    loaded, taxonomy = builtin.load_network(Config(weights=str(path)))
+    assert type(loaded) is type(network)
+    assert taxonomy == THREE
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 64, 96, 3), np.uint8)
+    seen = normalize(torch.from_numpy(pixels), network.mean, network.std)  # type: ignore[arg-type]
+    with torch.inference_mode():
+        wanted = network.eval()(seen).softmax(1).permute(0, 2, 3, 1)
+    np.testing.assert_allclose(build(path)(pixels), wanted, atol=0.01)
+
+
+@pytest.mark.parametrize("name", ["icnet", "erfnet", "pspnet", "bisenet"])
+def test_every_network_runs_through_openvino(name, tmp_path):
+    path = tmp_path / "net.safetensors"
+    torch.manual_seed(0)
+    builtin.save_weights(factory.build(name, "", 3, 8 if name == "erfnet" else 32), path, THREE)
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 64, 96, 3), np.uint8)
+    config = Config(weights=str(path), engine="openvino", precision="fp32")
+    np.testing.assert_allclose(builtin.build(config, threads=1, device="cpu")(pixels), build(path)(pixels), atol=0.005)
+
+
+@pytest.mark.parametrize("name", ["icnet", "bisenet"])
+def test_any_network_can_be_random(name):
+    network, taxonomy = builtin.load_network(Config(weights=f"random:{name}"))
+    assert type(network).__module__.endswith(name)
+    assert taxonomy == taxonomies.load("camvid")
+
+
+def test_the_file_of_another_method(network, tmp_path):
+    path = tmp_path / "other.safetensors"
+    stored.save(network, path, {"network": "dcfm", "width": "32", "taxonomy": json.dumps(THREE.to_dict())})
+    with pytest.raises(ModelError, match=r"holds the weights of 'dcfm'; wanted 'swiftnet' or another network"):
+        builtin.describe(Config(weights=str(path)))

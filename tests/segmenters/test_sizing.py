@@ -36,6 +36,19 @@ def test_examples(frame, short_side, enlarge, expected):
     assert Sizing(short_side=short_side, enlarge=enlarge).fit(*frame) == expected
 
 
+@pytest.mark.parametrize("scales", [(), (0.1,), (1.0, 5.0)])
+def test_scales_that_make_no_sense(scales):
+    with pytest.raises(ValueError, match=r"scales are .*; wanted one or more from 0\.25 to 4"):
+        Sizing(scales=scales)
+
+
+def test_heavy_is_more_than_one_look():
+    assert not Sizing().is_heavy
+    assert Sizing(mirror=True).is_heavy
+    assert Sizing(scales=(1.0, 1.5)).is_heavy
+    assert Sizing(scales=(0.5,)).is_heavy
+
+
 def test_too_small():
     with pytest.raises(ValueError, match="short_side is 16; wanted 32 pixels or more"):
         Sizing(short_side=16)

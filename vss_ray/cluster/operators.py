@@ -11,10 +11,12 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from vss_ray import stages
 from vss_ray.clips import Clip
@@ -30,6 +32,9 @@ from vss_ray.storage.location import Location
 
 PREPARED = ("pts_seconds", "picture_of_frame", "keyframes", "network_pictures", "pixels")
 """Fields of ``Prepared`` that are arrays; those of ``motion`` follow under their own names."""
+INPUTS, EXTRA = "inputs.", "extra."
+"""Prefixes of those of ``Prepared.inputs`` and ``Inferred.extra``."""
+SCORES = "scores"
 
 NO_PIXELS = np.zeros((0, 0, 0, 3), np.uint8)
 
@@ -53,7 +58,8 @@ class Prepare:
             self._method = stages.build_method(self._point)
         stats = DecodeStats()
         prepared = self._method.prepare(row.clip, decode(row.clip, stats=stats))
-        arrays = {name: getattr(prepared, name) for name in PREPARED} | prepared.motion
+        inputs = {f"{INPUTS}{name}": array for name, array in prepared.inputs.items()}
+        arrays = {name: getattr(prepared, name) for name in PREPARED} | inputs | prepared.motion
         return Row(row.clip, row.story.with_costs(decoded_frames=stats.decoded), arrays)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -61,35 +67,44 @@ class Prepare:
 
 
 class Infer:
-    """Second stage: an actor that holds the network.
+    """Second stage: an actor that holds the networks.
 
     Args:
         point: Resolved.
         device: ``cpu`` or ``cuda``.
-        batch: Pictures that the network sees at once.
-        sizes: (height, width) of its inputs that are to be expected: compiled here, before the first clip arrives.
+        batch: Pictures that the device sees at once.
+        sizes: (height, width) of frames that are to be expected: networks are compiled for them here, before the first
+            clip arrives.
     """
 
     def __init__(self, point: OperatingPoint, device: str, batch: int, sizes: list[tuple[int, int]]) -> None:
-        self._batch = batch
         self._broken: Exception | None = None
         try:
-            self._segmenter = stages.build_segmenter(point, threads=1, device=device)
+            self._inference = stages.build_inference(point, threads=1, device=device, batch=batch)
             for height, width in sizes:
-                self._segmenter(np.zeros((batch, height, width, 3), np.uint8))
+                stages.warm_up(point, self._inference, height, width)
         except Exception as error:  # part of the boundary: an actor that dies is started again and again
             self._broken = error
 
     def __call__(self, table: pa.Table) -> pa.Table:
-        """Rows of prepared clips to rows that hold scores in place of pixels."""
-        return join([contained("infer", row, self._run) for row in split(table)])
+        """Rows of prepared clips to rows that hold scores in place of pixels; clips advance together."""
+        rows = split(table)
+        healthy = [i for i, row in enumerate(rows) if row.story.failure is None]
+        started = time.process_time()
+        answers = dict(zip(healthy, self._infer([prepared_of(rows[i]) for i in healthy]), strict=True))
+        spent = (time.process_time() - started) / max(1, len(healthy))
+        done = [contained("infer", row, partial(_with_scores, answers.get(i)), spent) for i, row in enumerate(rows)]
+        return join(done)
 
-    def _run(self, row: Row) -> Row:
+    def _infer(self, clips: list[Prepared]) -> list[Inferred | Exception]:
         if self._broken is not None:
-            raise self._broken
-        (inferred,) = stages.infer(self._segmenter, [prepared_of(row)], self._batch)
-        arrays = {name: array for name, array in row.arrays.items() if name != "pixels"}
-        return replace(row, arrays={**arrays, "scores": inferred.scores})
+            return [self._broken] * len(clips)
+        try:
+            return list(stages.infer(self._inference, clips))
+        except Exception as error:  # the boundary, see contained: one clip must not cost the others
+            if len(clips) == 1:
+                return [error]
+            return [answer for clip in clips for answer in self._infer([clip])]
 
 
 class Finish:
@@ -108,9 +123,7 @@ class Finish:
             self._method = stages.build_method(self._point)
         started = time.process_time()
         clip, costs = row.clip, row.story.costs
-        finished = stages.finish_clip(
-            self._point, self._method, prepared_of(row), Inferred(scores=row.arrays["scores"])
-        )
+        finished = stages.finish_clip(self._point, self._method, prepared_of(row), inferred_of(row))
         record = {
             "video_id": clip.video_id,
             "clip_id": clip.clip_id,
@@ -135,14 +148,23 @@ class Finish:
         return {"_point": self._point, "_location": self._location, "_method": None}
 
 
-def contained(stage: str, row: Row, run: Callable[[Row], Row]) -> Row:
+def _with_scores(answer: Inferred | Exception | None, row: Row) -> Row:
+    if not isinstance(answer, Inferred):
+        raise answer or RuntimeError("no scores")
+    kept = {name: array for name, array in row.arrays.items() if name != "pixels" and not name.startswith(INPUTS)}
+    extra = {f"{EXTRA}{name}": array for name, array in answer.extra.items()}
+    return replace(row, arrays={**kept, SCORES: answer.scores, **extra})
+
+
+def contained(stage: str, row: Row, run: Callable[[Row], Row], spent: float = 0.0) -> Row:
     """Run one stage on one clip; whatever goes wrong becomes the clip's failure and costs nothing else.
 
-    Also the place where a clip's costs are read off: CPU seconds of this process, bytes that go on, memory.
+    Also the place where a clip's costs are read off: CPU seconds of this process (``spent`` were before this call),
+    bytes that go on, memory.
     """
     if row.story.failure is not None:
         return row
-    began, started = time.time(), time.process_time()
+    began, started = time.time() - spent, time.process_time() - spent
     try:
         done = run(row)
     except Exception as error:  # the boundary: a clip that fails is a row, not an end of the run
@@ -168,8 +190,19 @@ def contained(stage: str, row: Row, run: Callable[[Row], Row]) -> Row:
 def prepared_of(row: Row) -> Prepared:
     """The prepared clip that a row carries; after inference its pixels are gone."""
     fields = {name: row.arrays.get(name, NO_PIXELS) for name in PREPARED}
-    motion = {name: array for name, array in row.arrays.items() if name not in (*PREPARED, "scores")}
-    return Prepared(clip=row.clip, **fields, motion=motion)
+    inputs = _under(INPUTS, row.arrays)
+    named = (*PREPARED, SCORES)
+    motion = {k: v for k, v in row.arrays.items() if k not in named and not k.startswith((INPUTS, EXTRA))}
+    return Prepared(clip=row.clip, **fields, inputs=inputs, motion=motion)
+
+
+def inferred_of(row: Row) -> Inferred:
+    """The scores that a row carries."""
+    return Inferred(scores=row.arrays[SCORES], extra=_under(EXTRA, row.arrays))
+
+
+def _under(prefix: str, arrays: dict[str, NDArray]) -> dict[str, NDArray]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def explained(error: Exception) -> str:

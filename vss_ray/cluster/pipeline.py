@@ -18,7 +18,6 @@ from vss_ray.clips import Clip
 from vss_ray.cluster.operators import Finish, Infer, Prepare
 from vss_ray.cluster.rows import Row, split
 from vss_ray.cluster.session import Resources
-from vss_ray.config import OperatingPoint
 from vss_ray.run import MANIFEST_SCHEMA, Run, parquet_bytes
 from vss_ray.storage.location import Location
 
@@ -32,6 +31,8 @@ CLIPS_AT_ACTOR, QUEUE_FOR_ANOTHER = 4, 3.0
 EXPECTED_SIZES = 2
 GPU_BATCH = 8
 """Pictures a GPU sees at once. A CPU core takes them one by one: nothing is gained by more."""
+GPU_CLIPS = 4
+"""Clips that advance together there; methods that recur from picture to picture fill their batches with them."""
 
 
 def label_clips(run: Run, clips: Sequence[Clip], resources: Resources) -> Iterator[Row]:
@@ -58,9 +59,9 @@ def label_clips(run: Run, clips: Sequence[Clip], resources: Resources) -> Iterat
         .map_batches(Prepare(run.point), batch_size=1, batch_format="pyarrow", num_cpus=prepare)
         .map_batches(
             Infer,
-            fn_constructor_args=(run.point, device, GPU_BATCH if uses_gpu else 1, _sizes(run.point, clips)),
+            fn_constructor_args=(run.point, device, GPU_BATCH if uses_gpu else 1, _sizes(clips)),
             compute=pool,
-            batch_size=1,
+            batch_size=GPU_CLIPS if uses_gpu else 1,
             batch_format="pyarrow",
             num_cpus=infer,
             num_gpus=1 if uses_gpu else None,
@@ -72,10 +73,9 @@ def label_clips(run: Run, clips: Sequence[Clip], resources: Resources) -> Iterat
     run.location.delete(PENDING)
 
 
-def _sizes(point: OperatingPoint, clips: Sequence[Clip]) -> list[tuple[int, int]]:
-    """Input sizes of the network, the most frequent first; rare ones wait until they are met."""
-    module, config = point.segmenter.module, point.segmenter.config
-    counts = Counter(module.input_size(config, clip.height, clip.width) for clip in clips)
+def _sizes(clips: Sequence[Clip]) -> list[tuple[int, int]]:
+    """Sizes of frames, the most frequent first; rare ones wait until they are met."""
+    counts = Counter((clip.height, clip.width) for clip in clips)
     return [size for size, _ in counts.most_common(EXPECTED_SIZES)]
 
 

@@ -47,7 +47,7 @@ def segment(
     if not entries:
         raise VideoError(f"{source}: holds no video outside {location.root}; give another SOURCE or OUT")
     # Before Ray starts: what is wrong here should be told at once.
-    point.segmenter.module.describe(point.segmenter.config)
+    point.describe()
     location.check_writable()
     resources = connect(address)
     absolute = source.rstrip("/") if "://" in source else os.path.abspath(os.path.expanduser(source))

@@ -1,14 +1,15 @@
 """How a network is executed: pixels in, probabilities out.
 
-An engine is a module with ``Config``, ``is_available()``, ``has_bf16()`` and ``build(config, network, *, mean, std,
-threads, device) -> Engine``.
+An engine is a module with ``Config``, ``is_available()``, ``has_bf16()``, ``build(config, network, *, mean, std,
+threads, device) -> Engine`` and ``build_graph(config, module, *, threads, device) -> Graph``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from vss_ray.errors import ConfigError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from torch import nn
+    from torch import Tensor, nn
 
 
 class Engine(Protocol):
@@ -27,6 +28,18 @@ class Engine(Protocol):
 
     def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float16]:
         """Class probabilities (B, h/s, w/s, C) of RGB pictures (B, h, w, 3)."""
+        ...
+
+
+class Graph(Protocol):
+    """A torch module ready to run: a part of a network, or a network with more than one input or output."""
+
+    def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """The module's outputs; every input and output has the batch as its first dimension.
+
+        An item's outputs do not depend on the other items, as long as the batch stays the same in size. On a CPU they
+        are computed one by one. Tensors live on the engine's device.
+        """
         ...
 
 
@@ -84,7 +97,17 @@ def build(
         threads: Threads of the process that the network may use.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
     """
+    engine, options = _engine(config, device)
+    return engine.build(options, network, mean=mean, std=std, threads=threads, device=device)
+
+
+def build_graph(config: Execution, module: nn.Module, *, threads: int, device: str) -> Graph:
+    """``module`` on the engine of ``config``; see ``Graph`` for what it has to keep to, and ``build``."""
+    engine, options = _engine(config, device)
+    return engine.build_graph(options, module, threads=threads, device=device)
+
+
+def _engine(config: Execution, device: str) -> tuple[ModuleType, Any]:
     config = resolve(config, has_cuda=device.startswith("cuda"))
     engine = plugins.load("engines", config.engine)
-    options = {field.name: getattr(config, field.name) for field in fields(engine.Config)}
-    return engine.build(engine.Config(**options), network, mean=mean, std=std, threads=threads, device=device)
+    return engine, engine.Config(**{field.name: getattr(config, field.name) for field in fields(engine.Config)})

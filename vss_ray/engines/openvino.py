@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from vss_ray.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,14 +36,7 @@ class OpenVino:
     ) -> None:
         self._network, self._mean, self._std = network, mean, std
         self._core = runtime().Core()
-        self._options = {
-            "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16"}[config.precision],
-            "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": 1,
-            "PERFORMANCE_HINT": "LATENCY",
-            # Pinned, every process of a machine would sit on the same first cores.
-            "ENABLE_CPU_PINNING": False,
-        }
+        self._options = _options(config, threads)
         self._requests: dict[tuple[int, ...], Any] = {}
 
     def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float16]:
@@ -71,6 +64,51 @@ class OpenVino:
             raise ModelError(
                 f"OpenVINO cannot run {name} on pictures of {height}x{width}: {str(error).strip().splitlines()[-1]}; "
                 f"set segmenter.engine=torch, or another segmenter.short_side"
+            ) from error
+
+
+class OpenVinoGraph:
+    """See ``vss_ray.engines.Graph``; compiled anew for every combination of shapes."""
+
+    def __init__(self, config: Config, module: nn.Module, *, threads: int) -> None:
+        self._module = module.eval()
+        self._core = runtime().Core()
+        self._options = _options(config, threads)
+        self._requests: dict[tuple[Any, ...], Any] = {}
+
+    def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """See ``vss_ray.engines.Graph``."""
+        import torch
+
+        key = tuple((tuple(tensor.shape[1:]), tensor.dtype) for tensor in inputs)
+        if key not in self._requests:
+            self._requests[key] = self._compile([torch.zeros_like(tensor[:1]) for tensor in inputs])
+        request = self._requests[key]
+        arrays = [tensor.contiguous().numpy() for tensor in inputs]
+        count = len(arrays[0])
+        results = [np.empty((count, *port.data.shape[1:]), port.data.dtype) for port in request.output_tensors]
+        for i in range(count):
+            for port, array in zip(request.input_tensors, arrays, strict=True):
+                port.data[0] = array[i]
+            request.infer()
+            for port, result in zip(request.output_tensors, results, strict=True):
+                result[i] = port.data[0]
+        return tuple(torch.from_numpy(result) for result in results)
+
+    def _compile(self, examples: list[Tensor]) -> Any:
+        import torch
+
+        try:
+            with warnings.catch_warnings(), torch.no_grad():
+                warnings.simplefilter("ignore", FutureWarning)  # torch about torch
+                model = runtime().convert_model(torch.export.export(self._module, tuple(examples)))
+            model.reshape({i: list(example.shape) for i, example in enumerate(examples)})
+            return self._core.compile_model(model, "CPU", self._options).create_infer_request()
+        except failures() as error:
+            shapes = ", ".join("x".join(map(str, example.shape[1:])) for example in examples)
+            raise ModelError(
+                f"OpenVINO cannot run {type(self._module).__name__} on {shapes}: "
+                f"{str(error).strip().splitlines()[-1]}; set segmenter.engine=torch"
             ) from error
 
 
@@ -110,6 +148,16 @@ def failures() -> tuple[type[Exception], ...]:
     )
 
 
+def build_graph(config: Config, module: nn.Module, *, threads: int, device: str) -> OpenVinoGraph:
+    """See ``vss_ray.engines.build_graph``.
+
+    Raises:
+        ConfigError: Not for this device, or not in this precision.
+    """
+    _check(config, device)
+    return OpenVinoGraph(config, module, threads=threads)
+
+
 def build(
     config: Config,
     network: nn.Module | Path,
@@ -124,11 +172,26 @@ def build(
     Raises:
         ConfigError: Not for this device, or not in this precision.
     """
+    _check(config, device)
+    return OpenVino(config, network, mean=mean, std=std, threads=threads)
+
+
+def _check(config: Config, device: str) -> None:
     if device != "cpu":
         raise ConfigError(f"segmenter.engine: openvino runs on the CPU, not on {device}; take engine torch")
     if config.precision == "bf16" and not has_bf16():
         raise ConfigError("segmenter.precision: this CPU cannot multiply bf16; set segmenter.precision=fp32")
-    return OpenVino(config, network, mean=mean, std=std, threads=threads)
+
+
+def _options(config: Config, threads: int) -> dict[str, Any]:
+    return {
+        "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16"}[config.precision],
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,
+        "PERFORMANCE_HINT": "LATENCY",
+        # Pinned, every process of a machine would sit on the same first cores.
+        "ENABLE_CPU_PINNING": False,
+    }
 
 
 def _from_torch(network: Any, mean: Sequence[float], std: Sequence[float], height: int, width: int) -> Any:

@@ -46,10 +46,7 @@ class Torch:
 
         from vss_ray.networks.pixels import Probabilities
 
-        torch.set_num_threads(threads)
-        # The fastest of cuDNN's algorithms may differ from run to run, and with it the last bits.
-        torch.backends.cudnn.benchmark = False
-        torch.backends.cudnn.deterministic = True
+        _settle(threads)
         self._precision = config.precision
         self._device = torch.device(device)
         graph = Probabilities(network, mean, std).eval().to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -77,6 +74,29 @@ class Torch:
         return staging.to(self._device, non_blocking=True)
 
 
+class TorchGraph:
+    """See ``vss_ray.engines.Graph``."""
+
+    def __init__(self, config: Config, module: nn.Module, *, threads: int, device: str) -> None:
+        import torch
+
+        _settle(threads)
+        self._precision, self._device = config.precision, torch.device(device)
+        module = module.eval().to(self._device)
+        self._run = torch.compile(module, dynamic=False) if config.compile else module
+
+    def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """See ``vss_ray.engines.Graph``."""
+        import torch
+
+        with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, self._precision == "bf16"):
+            if self._device.type == "cuda":
+                return _tuple(self._run(*inputs))
+            # One by one the features stay in the cache, and no item can depend on its neighbors.
+            items = [_tuple(self._run(*(t[i : i + 1] for t in inputs))) for i in range(len(inputs[0]))]
+            return tuple(torch.cat(parts) for parts in zip(*items, strict=True))
+
+
 def is_available() -> bool:
     """Whether PyTorch is installed."""
     return importlib.util.find_spec("torch") is not None
@@ -88,6 +108,11 @@ def has_bf16() -> bool:
 
     found = torch.cpu.get_capabilities()
     return any(found.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
+
+
+def build_graph(config: Config, module: nn.Module, *, threads: int, device: str) -> TorchGraph:
+    """See ``vss_ray.engines.build_graph``."""
+    return TorchGraph(config, module, threads=threads, device=device)
 
 
 def build(
@@ -109,3 +134,16 @@ def build(
     if not isinstance(network, nn.Module):
         raise ModelError(f"{network}: torch cannot run an ONNX file; set segmenter.engine=openvino")
     return Torch(config, network, mean=mean, std=std, threads=threads, device=device)
+
+
+def _settle(threads: int) -> None:
+    import torch
+
+    torch.set_num_threads(threads)
+    # The fastest of cuDNN's algorithms may differ from run to run, and with it the last bits.
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+
+
+def _tuple(result: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return result if isinstance(result, tuple) else (result,)

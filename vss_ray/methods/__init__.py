@@ -1,4 +1,10 @@
-"""How labels reach the frames between keyframes. A method is three functions, one a stage; no Ray, no files."""
+"""How labels reach the frames between keyframes. A method is three functions, one a stage; no Ray, no files.
+
+A method is a module with ``Config`` and ``build(config, parts) -> Method``: its first and third stage, numpy only. One
+with networks of its own adds ``describe(config, base) -> str``, the sha256 of its weights once they are known to belong
+to the segmenter that ``base`` describes, and ``build_inference(config, base) -> Inference``, its second stage, which
+alone imports torch (``vss_ray.inference``). For the others the second stage is the segmenter on every network picture.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +32,7 @@ class Parts:
 
 
 class Method(Protocol):
-    """One operating point's way from frames to labels. ``infer`` is the segmenter's: see ``stages.infer``."""
+    """The first and the third stage; the second is an ``Inference``."""
 
     def prepare(self, clip: Clip, frames: Iterable[Frame]) -> Prepared:
         """Decide everything that pixels are needed for."""

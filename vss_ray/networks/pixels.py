@@ -30,7 +30,12 @@ class Probabilities(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """Probabilities (B, h/s, w/s, C) float16 of ``pixels`` (B, h, w, 3) uint8."""
         logits = self.network(normalize(pixels, self.mean, self.std))  # type: ignore[arg-type]
-        return logits.float().softmax(1).permute(0, 2, 3, 1).half()
+        return probabilities(logits)
+
+
+def probabilities(logits: Tensor) -> Tensor:
+    """(B, h, w, C) float16 of ``logits`` (B, C, h, w)."""
+    return logits.float().softmax(1).permute(0, 2, 3, 1).half()
 
 
 def normalize(

@@ -27,6 +27,9 @@ class Description:
     taxonomy: Taxonomy
     digest: str
     """sha256, in hex, of the files that decide what the network says."""
+    network: str = ""
+    """What ``load_network`` gives: a module of ``vss_ray.networks``, or one of your own by its dotted path; empty where
+    there is no such function."""
 
 
 class Segmenter(Protocol):
@@ -56,10 +59,21 @@ class Sizing(Execution):
     """Pixels of the network's input, near enough: sides are multiples of 32."""
     enlarge: bool = False
     """Enlarge frames that are smaller than that, too."""
+    scales: tuple[float, ...] = (1.0,)
+    """Heavy keyframes: the mean over several enlargements of the picture; each costs its square."""
+    mirror: bool = False
+    """Heavy keyframes: see every one of them mirrored, too."""
 
     def __post_init__(self) -> None:
+        if not self.scales or not all(0.25 <= scale <= 4 for scale in self.scales):
+            raise ValueError(f"scales are {self.scales}; wanted one or more from 0.25 to 4")
         if self.short_side < STRIDE_OF_NETWORKS:
             raise ValueError(f"short_side is {self.short_side}; wanted {STRIDE_OF_NETWORKS} pixels or more")
+
+    @property
+    def is_heavy(self) -> bool:
+        """Whether a picture is seen more than once, or not as it is."""
+        return self.mirror or self.scales != (1.0,)
 
     def fit(self, height: int, width: int) -> tuple[int, int]:
         """(height, width) of the network's input for a frame of ``height`` x ``width``; the aspect is kept."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vss_ray import engines
 from vss_ray.errors import ModelError
 from vss_ray.labels.taxonomy import Taxonomy
+from vss_ray.segmenters import Sizing
 
 if TYPE_CHECKING:
     from torch import nn
@@ -45,7 +46,7 @@ class Executed:
 def execute(
     network: nn.Module,
     taxonomy: Taxonomy,
-    config: engines.Execution,
+    config: Sizing,
     *,
     name: str,
     fit: Callable[[int, int], tuple[int, int]],
@@ -59,7 +60,7 @@ def execute(
     Args:
         network: Logits (B, C, h/s, w/s) of normalized pictures (B, 3, h, w).
         taxonomy: One class per channel.
-        config: Engine and precision.
+        config: Engine, precision, and how often a picture is seen.
         name: The network's name in messages.
         fit: The network's input size for a frame's.
         mean: RGB, of pixels from 0 to 255.
@@ -71,6 +72,10 @@ def execute(
         ModelError: It does not.
     """
     network = network.eval()
+    if config.is_heavy:
+        from vss_ray.networks.views import Views
+
+        network = Views(network, config.scales, config.mirror)
     height, width = fit(64, 64)
     num_classes, stride = _try(network, height, width, name)
     check_classes(name, num_classes, taxonomy)

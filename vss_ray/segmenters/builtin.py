@@ -1,4 +1,4 @@
-"""The package's own networks: SwiftNet on an encoder of ``vss_ray.networks``, weights in one safetensors file."""
+"""The package's own networks, those of ``vss_ray.networks``; weights in one safetensors file."""
 
 from __future__ import annotations
 
@@ -6,24 +6,29 @@ import hashlib
 import importlib.util
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
-
-from safetensors import SafetensorError, safe_open
 
 from vss_ray import engines
 from vss_ray.errors import ModelError
 from vss_ray.labels import taxonomy as taxonomies
 from vss_ray.labels.taxonomy import Taxonomy
+from vss_ray.networks import stored
+from vss_ray.networks.stored import WEIGHTS as WEIGHTS
 from vss_ray.segmenters import Description, Sizing
 from vss_ray.segmenters._executed import Executed, check_classes, execute
 
 if TYPE_CHECKING:
-    from vss_ray.networks.swiftnet import SwiftNet
-WEIGHTS = Path(__file__).parents[1] / "weights"
+    from torch import nn
+
+OPTION = "segmenter.weights"
 RANDOM = "random:"
 SEED = 0
+SWIFTNET = "swiftnet"
+CLASSIFIER = "head.bias"
+"""Of SwiftNet, whose files do not say it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +38,8 @@ class Config(Sizing):
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     weights: str = "swiftnet_mobilenet_v2_camvid"
-    """A file of vss_ray/weights by name, the path of a .safetensors file, or ``random:ENCODER``: no training at all,
-    CamVid's classes, to measure speed with."""
+    """A file of vss_ray/weights by name, the path of a .safetensors file, or ``random:NAME``: no training at all,
+    CamVid's classes, to measure speed with; NAME is a network, or an encoder of SwiftNet."""
     short_side: int = 540
     enlarge: bool = True
 
@@ -43,7 +48,9 @@ class Config(Sizing):
 class Header:
     """What a file of weights says of itself."""
 
+    network: str
     encoder: str
+    """Of SwiftNet; empty for networks that bring their own."""
     width: int
     taxonomy: Taxonomy
 
@@ -55,13 +62,12 @@ def describe(config: Config) -> Description:
         ModelError: There are no such weights, or they are not this module's.
     """
     if config.weights.startswith(RANDOM):
-        _random_encoder(config)
+        network, _ = _random_parts(_random_name(config))
         digest = hashlib.sha256(f"{config.weights}, seed {SEED}".encode()).hexdigest()
-        return Description(taxonomy=taxonomies.load("camvid"), digest=digest)
-    path = _path(config)
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Description(taxonomy=_read_header(path).taxonomy, digest=digest)
+        return Description(taxonomy=taxonomies.load("camvid"), digest=digest, network=network)
+    path = stored.locate(OPTION, config.weights)
+    header = _read_header(path)
+    return Description(taxonomy=header.taxonomy, digest=stored.digest(path), network=header.network)
 
 
 def resolve(config: Config, has_cuda: bool) -> Config:
@@ -76,68 +82,44 @@ def input_size(config: Config, height: int, width: int) -> tuple[int, int]:
     return config.fit(height, width)
 
 
-def save_weights(network: SwiftNet, path: Path, taxonomy: Taxonomy, *, encoder: str) -> None:
-    """Write what ``build`` reads; the same network gives the same bytes.
-
-    Matrices are stored as fp16. Vectors, 3 % of the numbers, stay fp32: among them are running variances, which may
-    leave the range of fp16. The auxiliary head serves training only and is left out.
+def save_weights(network: nn.Module, path: Path, taxonomy: Taxonomy, *, encoder: str = "") -> None:
+    """Write what ``build`` reads (see ``stored.save``), less the auxiliary heads, which serve training only.
 
     Args:
-        network: Trained.
+        network: Trained; of a module of ``vss_ray.networks``.
         path: Ends in .safetensors.
-        taxonomy: One class per channel of the head.
-        encoder: The network's encoder, by name.
+        taxonomy: One class per channel of the logits.
+        encoder: SwiftNet's encoder, by name.
     """
-    from safetensors.torch import save
-
-    tensors = {
-        name: (tensor.half() if tensor.ndim > 1 else tensor.float()).cpu().contiguous()
-        for name, tensor in network.state_dict().items()
-        if _is_stored(name)
-    }
-    metadata = {
-        "network": "swiftnet",
-        "encoder": encoder,
-        "width": str(network.head.in_channels),
-        "taxonomy": json.dumps(taxonomy.to_dict()),
-    }
-    content = save(tensors, metadata)
-    # The library writes the metadata in another order every time.
-    end = 8 + int.from_bytes(content[:8], "little")
-    header = json.dumps(json.loads(content[8:end]), sort_keys=True, separators=(",", ":")).encode()
-    header += b" " * (-len(header) % 8)
-    path.write_bytes(len(header).to_bytes(8, "little") + header + content[end:])
+    name = type(network).__module__.rpartition(".")[2]
+    metadata = {"network": name, "width": str(network.width), "taxonomy": json.dumps(taxonomy.to_dict())}
+    if name == SWIFTNET:
+        metadata["encoder"] = encoder
+    else:
+        metadata["classifier"] = str(network.classifier)
+    stored.save(network, path, metadata, _serves_inference(network))
 
 
-def _random_encoder(config: Config) -> str:
-    encoder = config.weights.removeprefix(RANDOM)
-    if not encoder.isidentifier() or importlib.util.find_spec(f"vss_ray.networks.{encoder}") is None:
-        raise ModelError(f"segmenter.weights: {config.weights!r} is no encoder of vss_ray.networks; try random:resnet")
-    return encoder
+def _random_name(config: Config) -> str:
+    name = config.weights.removeprefix(RANDOM)
+    if not name.isidentifier() or importlib.util.find_spec(f"vss_ray.networks.{name}") is None:
+        raise ModelError(f"{OPTION}: {config.weights!r} is no encoder of vss_ray.networks; try random:resnet")
+    return name
 
 
-def _path(config: Config) -> Path:
-    is_path = config.weights.endswith(".safetensors")
-    path = Path(config.weights) if is_path else WEIGHTS / f"{config.weights}.safetensors"
-    if not path.is_file():
-        names = ", ".join(sorted(p.stem for p in WEIGHTS.glob("*.safetensors"))) or "nothing"
-        raise ModelError(
-            f"segmenter.weights: no file {path}; the package brings {names}; "
-            f"else give the path of a .safetensors file, or train one with `vss train segmenter`"
-        )
-    return path
+def _random_parts(name: str) -> tuple[str, str]:
+    """Network and encoder that ``random:NAME`` means."""
+    from vss_ray.networks import factory
+
+    return (SWIFTNET, name) if name in factory.encoders() else (name, "mobilenet_v2")
 
 
 def _read_header(path: Path) -> Header:
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            shape = file.get_slice("head.weight").get_shape() if "head.weight" in file.keys() else None  # noqa: SIM118
-    except SafetensorError as error:
-        raise ModelError(f"{path} is not a safetensors file, or cut short: {error}") from error
+    metadata = stored.header(path)
     try:
         header = Header(
-            encoder=metadata["encoder"],
+            network=metadata["network"],
+            encoder=metadata["encoder"] if metadata["network"] == SWIFTNET else "",
             width=int(metadata["width"]),
             taxonomy=Taxonomy.from_dict(json.loads(metadata["taxonomy"])),
         )
@@ -145,36 +127,37 @@ def _read_header(path: Path) -> Header:
         raise ModelError(
             f"{path} does not say which network it belongs to ({error!r}); wanted a file of `vss train segmenter`"
         ) from error
-    if metadata.get("network") != "swiftnet" or shape is None:
-        raise ModelError(f"{path} holds the weights of {metadata.get('network')!r}; wanted 'swiftnet' with a head")
+    classifier = metadata.get("classifier", CLASSIFIER if header.network == SWIFTNET else "")
+    shape = stored.shape(path, classifier)
+    if not shape:
+        raise ModelError(
+            f"{path} holds the weights of {header.network!r}; wanted {SWIFTNET!r} or another network "
+            f"that `vss train segmenter` makes, and its classifier"
+        )
     check_classes(str(path), shape[0], header.taxonomy)
     return header
 
 
-def _is_stored(name: str) -> bool:
-    return not name.startswith("auxiliary.") and not name.endswith("num_batches_tracked")
+def _serves_inference(network: nn.Module) -> Callable[[str], bool]:
+    training_only: tuple[str, ...] = network.training_only  # type: ignore[assignment]
+    return lambda name: not name.startswith(training_only)
 
 
-def _load(path: Path, header: Header) -> SwiftNet:
-    from safetensors.torch import load_file
+def _load(path: Path, header: Header) -> nn.Module:
+    import torch
 
     from vss_ray.networks import factory
 
-    network = factory.swiftnet(header.encoder, len(header.taxonomy), header.width)
-    state = load_file(path)
-    wanted = {name: tensor for name, tensor in network.state_dict().items() if _is_stored(name)}
-    missing = [name for name in wanted if name not in state]
-    wrong = [name for name, tensor in state.items() if name not in wanted or wanted[name].shape != tensor.shape]
-    if missing or wrong:
-        raise ModelError(
-            f"{path} does not fit SwiftNet on {header.encoder}, width {header.width}: {len(missing)} tensors missing "
-            f"{missing[:3]}, {len(wrong)} unknown or of another shape {wrong[:3]}; wanted those it was saved with"
-        )
-    network.load_state_dict(state, strict=False)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)  # what the file leaves out, auxiliary heads, is the same every time, too
+        network = factory.build(header.network, header.encoder, len(header.taxonomy), header.width)
+    base = f" on {header.encoder}" if header.encoder else ""
+    name = f"{type(network).__name__}{base}, width {header.width}"
+    stored.load(network, path, name=name, keep=_serves_inference(network))
     return network
 
 
-def _random(encoder: str, num_classes: int) -> SwiftNet:
+def _random(name: str, num_classes: int) -> nn.Module:
     """Seeded noise whose features are scaled as a trained network's are, so that its answer depends on the picture."""
     import torch
     from torch import nn
@@ -185,25 +168,25 @@ def _random(encoder: str, num_classes: int) -> SwiftNet:
     torch.set_num_threads(1)  # sums in one order, whatever the machine
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(SEED)
-        network = factory.swiftnet(encoder, num_classes)
-        for module in network.modules():
+        built = factory.build(*_random_parts(name), num_classes)
+        for module in built.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.momentum = None  # the statistics of the one batch below
-        network.train()(nn.functional.interpolate(torch.randn(4, 3, 8, 8), (128, 128), mode="bilinear"))
+        built.train()(nn.functional.interpolate(torch.randn(4, 3, 8, 8), (128, 128), mode="bilinear"))
     torch.set_num_threads(threads)
-    return network
+    return built
 
 
-def load_network(config: Config) -> tuple[SwiftNet, Taxonomy]:
-    """The bare torch network and its classes.
+def load_network(config: Config) -> tuple[nn.Module, Taxonomy]:
+    """The bare torch network (see ``vss_ray.networks``) and its classes.
 
     Raises:
         ModelError: See ``build``.
     """
     if config.weights.startswith(RANDOM):
         taxonomy = taxonomies.load("camvid")
-        return _random(_random_encoder(config), len(taxonomy)), taxonomy
-    path = _path(config)
+        return _random(_random_name(config), len(taxonomy)), taxonomy
+    path = stored.locate(OPTION, config.weights)
     header = _read_header(path)
     return _load(path, header), header.taxonomy
 
@@ -214,8 +197,6 @@ def build(config: Config, *, threads: int, device: str) -> Executed:
     Raises:
         ModelError: There are no such weights, or they do not fit the network.
     """
-    from vss_ray.networks.pixels import IMAGENET_MEAN, IMAGENET_STD
-
     network, taxonomy = load_network(config)
     return execute(
         network,
@@ -223,8 +204,8 @@ def build(config: Config, *, threads: int, device: str) -> Executed:
         config,
         name=config.weights,
         fit=config.fit,
-        mean=IMAGENET_MEAN,
-        std=IMAGENET_STD,
+        mean=network.mean,  # type: ignore[arg-type]
+        std=network.std,  # type: ignore[arg-type]
         threads=threads,
         device=device,
     )

@@ -81,6 +81,8 @@ def resolve(config: Config, has_cuda: bool) -> Config:
     """
     if not _is_onnx(config):
         return engines.resolve(config, has_cuda)
+    if config.is_heavy:
+        raise ConfigError(f"segmenter.scales and mirror need a .pt2; {config.path} is run as it is")
     if config.engine == "torch":
         raise ConfigError(f"segmenter.engine: torch cannot run {config.path}; take openvino, or export it as .pt2")
     return engines.resolve(replace(config, engine="openvino"), has_cuda=False)
