@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -38,3 +40,42 @@ def test_all_levels_of_the_decoder(network):
 def test_the_pyramid_never_has_more_cells_than_pixels():
     with torch.inference_mode():
         assert SpatialPyramid(4, 8).eval()(torch.rand(1, 4, 2, 3)).shape == (1, 8, 2, 3)
+
+
+@pytest.mark.parametrize("encoder", ["mobilenet_v2", "resnet"])
+def test_shallow_and_deep_features_joined_are_the_network(encoder):
+    torch.manual_seed(0)
+    network = factory.swiftnet(encoder, 7, width=32).eval()
+    with torch.inference_mode():
+        x = torch.rand(2, 3, 64, 96)
+        shallow = network.shallow(x)
+        deep = network.deep(shallow)
+        assert deep.shape == (2, 32, 4, 6)
+        torch.testing.assert_close(network.join(shallow, deep), network(x))
+        assert not torch.equal(network.join(shallow, torch.zeros_like(deep)), network(x))
+
+
+def test_what_joins_is_named(network):
+    """A refiner may have exactly these parameters of its own."""
+    named = {name for name, _ in network.named_parameters() if name.startswith(network.joining)}
+    network.eval().zero_grad()
+    x = torch.rand(1, 3, 64, 96)
+    with torch.no_grad():
+        shallow = network.shallow(x)
+        deep = network.deep(shallow)
+    network.join(shallow, deep).sum().backward()
+    assert {name for name, parameter in network.named_parameters() if parameter.grad is not None} == named
+
+
+@pytest.mark.parametrize("encoder", ["mobilenet_v2", "resnet"])
+def test_the_stages_of_an_encoder_are_its_pyramid(encoder):
+    torch.manual_seed(0)
+    built: Any = factory.swiftnet(encoder, 7, width=32).encoder.eval()
+    with torch.inference_mode():
+        x = rest = torch.rand(2, 3, 64, 96)
+        for stage, wanted, channels in zip(built.stages, built(x), built.channels, strict=True):
+            rest = stage(rest)
+            assert rest.shape[1] == channels
+            torch.testing.assert_close(rest, wanted)
+        early = built.early(x)
+    assert early.shape == (2, built.early_channels, 64 // built.early_stride, 96 // built.early_stride)

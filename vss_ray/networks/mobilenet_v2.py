@@ -10,13 +10,16 @@ from torch import Tensor, nn
 
 # t (expansion), c (channels), n (repeats), s (stride of the first): Table 2 of the paper.
 BLOCKS = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
-LAST_OF_STRIDE = {3: 4, 6: 8, 13: 16, 17: 32}  # index in ``features`` -> output stride
+STAGES = (slice(0, 4), slice(4, 7), slice(7, 14), slice(14, 18))
+"""Parts of ``features`` that end at strides 4, 8, 16 and 32."""
 
 
 class MobileNetV2(nn.Module):
     """Pyramid of features at strides 4, 8, 16 and 32."""
 
     channels = (24, 32, 96, 320)
+    early_channels = 16
+    early_stride = 2
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,11 +34,19 @@ class MobileNetV2(nn.Module):
     def forward(self, x: Tensor) -> list[Tensor]:
         """Features of ``x`` (N, 3, H, W; ImageNet-normalized) at strides 4, 8, 16, 32."""
         pyramid = []
-        for i, layer in enumerate(self.features):
-            x = layer(x)
-            if i in LAST_OF_STRIDE:
-                pyramid.append(x)
+        for stage in self.stages:
+            x = stage(x)
+            pyramid.append(x)
         return pyramid
+
+    @property
+    def stages(self) -> tuple[nn.Module, ...]:
+        """Four parts, each from the features of one stride to those of the next; the first takes the picture."""
+        return tuple(self.features[part] for part in STAGES)
+
+    def early(self, x: Tensor) -> Tensor:
+        """Features after the first block: a tenth of the encoder's time."""
+        return self.features[:2](x)
 
     @staticmethod
     def convert(state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vss_ray.networks.pixels import IMAGENET_MEAN, IMAGENET_STD
+
 PYRAMID_GRIDS = (8, 4, 2, 1)  # cells along the short side
 
 
@@ -17,13 +19,22 @@ class SwiftNet(nn.Module):
     """Logits at stride 4.
 
     Args:
-        encoder: Returns features at strides 4, 8, 16, 32 and names their widths in ``channels``.
+        encoder: Returns features at strides 4, 8, 16, 32 and names their widths in ``channels``; has the parts between
+            them in ``stages``.
         num_classes: Channels of the logits.
         width: Channels of the decoder.
     """
 
+    mean, std = IMAGENET_MEAN, IMAGENET_STD
+    joining = ("upsamples.1.", "upsamples.2.", "head.")
+    """Prefixes of the parameters that ``join`` uses."""
+    classifier = "head.bias"
+    training_only = ("auxiliary.",)
+    auxiliary_weights = (0.4,)
+
     def __init__(self, encoder: nn.Module, num_classes: int, width: int = 128) -> None:
         super().__init__()
+        self.width = width
         self.encoder = encoder
         channels: tuple[int, ...] = encoder.channels  # type: ignore[assignment]
         *lateral, deepest = channels
@@ -40,6 +51,27 @@ class SwiftNet(nn.Module):
         """Logits at stride 4 and, for deep supervision, at stride 8."""
         *_, eighth, quarter = self.decode(self.encoder(x))
         return self.head(quarter), self.auxiliary(eighth)
+
+    def shallow(self, x: Tensor) -> tuple[Tensor, ...]:
+        """What every picture has to compute for itself: encoder features at strides 4 and 8."""
+        first, second, *_ = self._stages()
+        fourth = first(x)
+        return fourth, second(fourth)
+
+    def deep(self, shallow: tuple[Tensor, ...]) -> Tensor:
+        """What may come from another picture: decoder features (N, width, H/16, W/16), context included."""
+        _, eighth = shallow
+        *_, third, last = self._stages()
+        sixteenth = third(eighth)
+        return self.upsamples[0](self.pyramid(last(sixteenth)), sixteenth)
+
+    def join(self, shallow: tuple[Tensor, ...], deep: Tensor) -> Tensor:
+        """Logits from both: ``join(s, deep(s))`` with ``s = shallow(x)`` is ``forward(x)``."""
+        fourth, eighth = shallow
+        return self.head(self.upsamples[2](self.upsamples[1](deep, eighth), fourth))
+
+    def _stages(self) -> tuple[nn.Module, ...]:
+        return self.encoder.stages  # type: ignore[return-value]
 
     def decode(self, features: list[Tensor]) -> list[Tensor]:
         """Decoder features at strides 32, 16, 8, 4 from the encoder's at strides 4, 8, 16, 32."""
