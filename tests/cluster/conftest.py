@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import pytest
 import ray
 
@@ -18,6 +19,19 @@ def local_ray() -> Iterator[None]:
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="WARNING")
     yield
     ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def tiny_drive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A labeled drive of 9 rendered frames in CamVid's layout."""
+    folder = tmp_path_factory.mktemp("camvid")
+    for name in ("val", "valannot"):
+        (folder / name).mkdir()
+    street = scenes.render(scenes.Config(height=64, width=96, num_frames=9, fps=15.0, seed=3))
+    for i, frame in enumerate(street):
+        cv2.imwrite(str(folder / "val" / f"{i:03d}.png"), cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2BGR))
+        cv2.imwrite(str(folder / "valannot" / f"{i:03d}.png"), frame.labels)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from vss_ray import evaluation
-
 NAMES = ("udacity_solidYellowLeft_540p.mp4", "intel_car-detection.mp4", "opencv_vtest_40s.avi")
 
 
@@ -36,8 +34,10 @@ def test_three_videos_of_different_size_rate_and_codec(test_data, tmp_path):
     assert {Path(hit["source"]).name for hit in hits} == {NAMES[0]}
 
 
+@pytest.mark.ray
 def test_the_default_network_and_both_keyframes_keep_their_promises(test_data):
-    rows = {row["name"]: row for row in evaluation.compare("camvid", test_data / "camvid", "evs", (), [5, 10, 20])}
+    arguments = ("evaluate", "camvid", str(test_data / "camvid"), "--every", "5,10,20", "--json")
+    rows = {row["name"]: row for row in json.loads(vss(*arguments).stdout)}
     assert rows["per_frame"]["mean_iou"] >= 0.72
     assert rows["evs, both, every 5"]["difference"] >= 0
     assert rows["evs, both, every 10"]["difference"] >= -0.005

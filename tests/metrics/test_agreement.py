@@ -83,3 +83,13 @@ def test_nothing_audited():
     counts = AuditCounts()
     counts.add([])
     assert counts.to_dict() == {}
+
+
+@given(st.permutations(PICTURES), st.integers(0, 3))
+def test_counts_of_workers_merge(pictures, cut):
+    whole, first, second = AuditCounts(), AuditCounts(), AuditCounts()
+    whole.add(pictures)
+    first.add(pictures[:cut])
+    second.add(pictures[cut:])
+    first.merge(second)
+    assert first.to_dict() == whole.to_dict()

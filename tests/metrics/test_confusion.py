@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_jaccard_index
 
-from vss_ray.metrics.confusion import confusion, iou_per_class, mean_iou, pixel_accuracy
+from vss_ray.metrics.confusion import confusion, iou_per_class, mean_iou, pixel_accuracy, weighted_iou
 
 
 def maps(num_classes, seed, size=(12, 15)):
@@ -32,6 +32,8 @@ def test_ratios_equal_torchmetrics(num_classes, seed):
     seen = ~np.isnan(ours)
     np.testing.assert_allclose(ours[seen], theirs[seen], rtol=1e-6)
     assert mean_iou(counts) == pytest.approx(theirs[counts.sum(1) > 0].mean(), rel=1e-6)
+    theirs = multiclass_jaccard_index(*tensors, average="weighted", **options)
+    assert weighted_iou(counts) == pytest.approx(float(theirs), rel=1e-5)
     assert pixel_accuracy(counts) == pytest.approx(float(multiclass_accuracy(*tensors, average="micro", **options)))
 
 
@@ -86,3 +88,12 @@ def test_a_prediction_that_is_no_class_is_refused(wrong):
 def test_other_shapes_are_refused():
     with pytest.raises(ValueError, match=r"\(2, 3\).*\(3, 2\)"):
         confusion(np.zeros((2, 3), int), np.zeros((3, 2), int), 2)
+
+
+def test_nothing_labeled_has_no_weights():
+    assert np.isnan(weighted_iou(np.zeros((3, 3), np.int64)))
+
+
+def test_weights_are_the_shares_of_the_truth():
+    counts = np.array([[6, 2, 0], [0, 2, 0], [0, 0, 0]])
+    assert weighted_iou(counts) == pytest.approx(0.8 * 6 / 8 + 0.2 * 2 / 4)

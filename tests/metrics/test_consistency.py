@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vss_ray.metrics.consistency import video_consistency
+from vss_ray.metrics.consistency import VideoConsistency, video_consistency
 
 
 def maps(*rows):
@@ -50,3 +50,22 @@ def test_other_lengths_are_refused():
     frames = maps([0], [0], [0])
     with pytest.raises(ValueError, match="differ in length"):
         video_consistency(frames, frames[:2], 2)
+
+
+@given(st.integers(0, 99))
+def test_several_windows_in_one_pass(seed):
+    truth, predicted = np.random.default_rng(seed).integers(0, 2, (2, 9, 3, 4))
+    running = VideoConsistency([2, 3, 5])
+    for labels, ids in zip(truth, predicted, strict=True):
+        running.add(labels, ids)
+    for window, values in running.values.items():
+        np.testing.assert_array_equal(values, video_consistency(list(truth), list(predicted), window))
+
+
+def test_a_frame_without_truth_ends_every_window():
+    still = np.zeros((2, 2), int)
+    running = VideoConsistency([2])
+    for truth in (still, still, still, None, still, still, None, still, still, still):
+        running.add(truth, still)
+    # Of each stretch the last window is left out, as at the end of a video: 1 of 2, none of 1, 1 of 2.
+    assert running.values == {2: [1.0, 1.0]}

@@ -36,6 +36,14 @@ class AuditCounts:
             self.shares.append(float(agreeing / pixels))
             self.ceilings.append(float(repeated / pixels))
 
+    def merge(self, other: AuditCounts) -> None:
+        """Take over what another one counted, of the same classes."""
+        for distance, counts in other.by_distance.items():
+            known = self.by_distance.get(distance)
+            self.by_distance[distance] = counts if known is None else known + counts
+        self.shares += other.shares
+        self.ceilings += other.ceilings
+
     def per_class(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(C,) agreement and (C,) ceiling of every class; NaN where the network saw none of it."""
         pixels, agreeing, repeated = np.sum(list(self.by_distance.values()), axis=0)

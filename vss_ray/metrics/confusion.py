@@ -44,6 +44,15 @@ def mean_iou(counts: NDArray[np.int64]) -> float:
     return float(iou_per_class(counts)[present].mean()) if present.any() else float("nan")
 
 
+def weighted_iou(counts: NDArray[np.int64]) -> float:
+    """``iou_per_class`` weighted by how many pixels of the truth a class has (wIoU, FWIoU); NaN without any."""
+    frequency = counts.sum(1)
+    present = frequency > 0
+    if not present.any():
+        return float("nan")
+    return float((iou_per_class(counts)[present] * frequency[present]).sum() / frequency.sum())
+
+
 def pixel_accuracy(counts: NDArray[np.int64]) -> float:
     """Share of scored pixels whose class is right."""
     total = counts.sum()

@@ -1,12 +1,61 @@
-"""How steady labels are over time, where the truth is steady (VSPW, Miao et al., CVPR 2021; definition of its code)."""
+"""How steady labels are over time, where the truth is steady (VSPW, Miao et al., CVPR 2021; definition of its code).
+
+Where code and paper differ the code is followed, so that figures compare with published ones:
+
+- The paper's formula (DCFM's equation 13 as well) can be read as "label and prediction agree". The code asks only that
+  the prediction does not change; it need not be right. Frozen predictions score high: report it beside the mIoU.
+- A video of N frames has N - n + 1 windows of n frames; the code leaves the last one out.
+- The mean goes over the windows of all videos, windows without a steady pixel left out (``nanmean``); the paper's text
+  takes the mean of each video first. A video of n frames or fewer has no window.
+- Pixels without a label count as a label of their own. VSPW's code reads files in which "others" (0) and void (255)
+  differ; here both are 255, and a change between them is none.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+class VideoConsistency:
+    """VC_n for several n in one pass over a video, in constant memory: every pixel remembers since when it is steady.
+
+    A frame without truth ends every window.
+    """
+
+    def __init__(self, windows: Sequence[int]) -> None:
+        """``windows``: the values of n."""
+        self.values: dict[int, list[float]] = {window: [] for window in windows}
+        """n -> VC_n of every window in order; NaN where no pixel of the truth is steady."""
+        self._last: tuple[NDArray[np.integer], NDArray[np.integer]] | None = None
+        self._steady = np.zeros((2, 0, 0), np.uint16)
+        self._length = 0
+
+    def add(self, truth: NDArray[np.integer] | None, predicted: NDArray[np.integer]) -> None:
+        """The next frame: (H, W) truth and prediction."""
+        if truth is None:
+            self._last, self._length = None, 0
+            return
+        if self._last is None:
+            self._steady, self._length = np.ones((2, *truth.shape), np.uint16), 1
+        else:
+            self._close_windows()
+            for steady, now, before in zip(self._steady, (truth, predicted), self._last, strict=True):
+                same = np.equal(now, before)
+                steady *= same
+                steady += 1
+            self._length += 1
+        self._last = truth, predicted
+
+    def _close_windows(self) -> None:
+        """Count the windows that end on the last frame; only now, because the last one of a video is not counted."""
+        for window, values in self.values.items():
+            if self._length >= window:
+                constant = self._steady[0] >= window
+                both = constant & (self._steady[1] >= window)
+                values.append(float(both.sum() / constant.sum()) if constant.any() else float("nan"))
 
 
 def video_consistency(
@@ -30,12 +79,7 @@ def video_consistency(
     """
     if len(truth) != len(predicted):
         raise ValueError(f"truth and prediction differ in length: {len(truth) = }, {len(predicted) = }")
-    true_steady = [np.equal(a, b) for a, b in pairwise(truth)]
-    predicted_steady = [np.equal(a, b) for a, b in pairwise(predicted)]
-    values = []
-    for start in range(len(truth) - window):
-        steps = slice(start, start + window - 1)
-        constant = np.logical_and.reduce(true_steady[steps])
-        both = constant & np.logical_and.reduce(predicted_steady[steps])
-        values.append(both.sum() / constant.sum() if constant.any() else np.nan)
-    return np.array(values)
+    running = VideoConsistency([window])
+    for labels, ids in zip(truth, predicted, strict=True):
+        running.add(labels, ids)
+    return np.array(running.values[window])
