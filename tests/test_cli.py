@@ -21,7 +21,7 @@ def vss(*arguments: str) -> subprocess.CompletedProcess[str]:
         (("segment", "/nowhere", "OUT"), "/nowhere"),
         (("segment", "/nowhere", "OUT", "--config", "evz"), "there is evs"),
         (("segment", "/nowhere", "OUT", "--set", "keyframes.evry=3"), "did you mean every"),
-        (("segment", "/nowhere", "OUT", "--set", "method.name=evz"), "there is evs, per_frame"),
+        (("segment", "/nowhere", "OUT", "--set", "method.name=evz"), "there is dcfm, evs, gsvnet, lmanet, per_frame"),
         (("segment", "/nowhere", "OUT", "--set", "segmenter.weights=none"), "/nowhere"),
         (("search", "/nowhere", "car > 1%"), "holds no run"),
         (("status", "/nowhere"), "holds no run"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,9 +49,15 @@ def loss(network: nn.Module, batch: Any):
     return nn.functional.cross_entropy(network(images).float(), labels)
 
 
-def fit(checkpoint: Path, config: loop.Config = CONFIG, feed: Any = batches) -> tuple[nn.Module, nn.Module]:
+def fit(
+    checkpoint: Path,
+    config: loop.Config = CONFIG,
+    feed: Any = batches,
+    learner: nn.Module | None = None,
+    loss: Any = loss,
+) -> tuple[nn.Module, nn.Module]:
     """The moving average, and the network as the last step left it."""
-    trained = network()
+    trained = learner or network()
     return loop.fit(trained, feed, loss, config, steps_per_epoch=STEPS, checkpoint=checkpoint), trained
 
 
@@ -88,7 +96,11 @@ def test_a_resumed_run_ends_where_an_undisturbed_one_does(tmp_path):
     assert asked == [1]
     for ours, theirs in zip(resumed, undisturbed, strict=True):
         assert_same(ours, theirs)
-    assert sorted(file.name for file in path.parent.iterdir()) == ["two.checkpoint"]
+    assert sorted(file.name for file in path.parent.iterdir()) == ["two.checkpoint", "two.csv", "two.png"]
+    with (path.parent / "two.csv").open() as file:
+        rows = [*csv.DictReader(file)]
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert all(float(row["loss"]) > 0 and float(row["learning_rate"]) > 0 for row in rows)
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path):
@@ -139,3 +151,115 @@ def test_a_checkpoint_of_another_schedule_is_refused(tmp_path):
     fit(path)
     with pytest.raises(ModelError, match=r"checkpoint was made with .*'epochs': 2.*not .*'epochs': 3.*delete it"):
         fit(path, replace(CONFIG, epochs=3))
+
+
+class OnFrozen(Tiny):
+    """A head on an encoder that is not trained."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder.requires_grad_(False)
+
+    def train(self, mode: bool = True):
+        super().train(mode)
+        self.encoder.eval()
+        return self
+
+
+def on_frozen() -> OnFrozen:
+    torch.manual_seed(3)
+    return OnFrozen()
+
+
+def test_what_is_frozen_stays_and_is_not_in_the_checkpoint(tmp_path):
+    path = tmp_path / "frozen.checkpoint"
+    average, last = fit(path, learner=on_frozen())
+    for trained in (average, last):
+        assert_same(trained.encoder, on_frozen().encoder)  # type: ignore[arg-type]
+        assert not torch.equal(trained.head.weight, on_frozen().head.weight)  # type: ignore[union-attr]
+    state = torch.load(path, weights_only=True)
+    names = {*state["network"], *state["average"]}
+    assert not {name for name in names if "encoder" in name and not name.endswith(STATISTICS)}
+    assert len(state["optimizer"]["state"]) == 2  # the weight and the bias of the head
+
+
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+
+
+def test_a_resumed_run_on_a_frozen_part_ends_where_an_undisturbed_one_does(tmp_path):
+    undisturbed = fit(tmp_path / "one", learner=on_frozen())
+    with pytest.raises(Interrupted):
+        fit(tmp_path / "two", feed=interrupted, learner=on_frozen())
+    for ours, theirs in zip(fit(tmp_path / "two", learner=on_frozen()), undisturbed, strict=True):
+        assert_same(ours, theirs)
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path):
+    fit(tmp_path / "tiny")
+    with pytest.raises(ModelError, match="tiny belongs to another network, or other parts of it; delete it"):
+        fit(tmp_path / "tiny", learner=on_frozen())
+    wide = network()
+    wide.head = nn.Conv2d(8, 3, 1)
+    with pytest.raises(ModelError, match="tiny belongs to another network"):
+        fit(tmp_path / "tiny", learner=wide)
+
+
+def in_parts(network: nn.Module, batch: Any):
+    value = loss(network, batch)
+    return {"loss": value + 2, "cross_entropy": value, "offset": torch.tensor(2.0)}
+
+
+def test_parts_of_a_loss_are_told_apart_and_change_nothing(tmp_path):
+    average, _ = fit(tmp_path / "parts", loss=in_parts)
+    assert_same(average, fit(tmp_path / "whole")[0])
+    with (tmp_path / "parts.csv").open() as file:
+        rows = [*csv.DictReader(file)]
+    assert list(rows[0]) == ["epoch", "loss", "cross_entropy", "offset", "learning_rate", "seconds"]
+    for row in rows:
+        assert float(row["loss"]) == pytest.approx(float(row["cross_entropy"]) + 2)
+        assert float(row["offset"]) == 2
+
+
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_a_loss_that_is_not_finite_ends_the_training(tmp_path, value):
+    asked = []
+
+    def diverging(network, batch):
+        asked.append(1)
+        return loss(network, batch) * (float(value) if len(asked) == STEPS + 2 else 1.0)
+
+    with pytest.raises(
+        ModelError, match=rf"the loss is {value} at step 2 of epoch 2; delete .*c\.checkpoint and start"
+    ):
+        fit(tmp_path / "c.checkpoint", loss=diverging)
+
+
+def test_without_a_terminal_every_epoch_is_a_line_of_the_log(tmp_path, caplog):
+    with caplog.at_level(logging.INFO):
+        fit(tmp_path / "checkpoint", loss=in_parts)
+    lines = [record.getMessage() for record in caplog.records]
+    assert [line[:16] for line in lines] == ["epoch 1 of 2: lo", "epoch 2 of 2: lo"]
+    assert "cross_entropy" in lines[0]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_resumed_run_on_a_gpu_ends_where_an_undisturbed_one_does(tmp_path):
+    def on_gpu(epoch):
+        return ((images.cuda(), labels.cuda()) for images, labels in batches(epoch))
+
+    def broken_off(epoch):
+        return ((images.cuda(), labels.cuda()) for images, labels in interrupted(epoch))
+
+    def dropping(network, batch):
+        images, labels = batch
+        return loss(network, (nn.functional.dropout(images), labels))
+
+    def fit_on_gpu(path, feed):
+        return loop.fit(network(), feed, dropping, CONFIG, steps_per_epoch=STEPS, checkpoint=path, device="cuda")
+
+    undisturbed = fit_on_gpu(tmp_path / "one", on_gpu)
+    with pytest.raises(Interrupted):
+        fit_on_gpu(tmp_path / "two", broken_off)
+    for name, tensor in fit_on_gpu(tmp_path / "two", on_gpu).state_dict().items():
+        torch.testing.assert_close(tensor, undisturbed.state_dict()[name])

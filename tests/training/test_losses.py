@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from vss_ray.training.losses import class_weights, lovasz_softmax, upsampled_cross_entropy
+from vss_ray.training.losses import class_weights, distillation_kl, lovasz_softmax, upsampled_cross_entropy
 
 SURE = 200.0
 """A logit beside which all others are nothing."""
@@ -134,3 +134,37 @@ def test_weights_of_rare_and_missing_classes_are_cut():
     assert weights.tolist()[1:] == [4.0, 4.0]
     assert weights.dtype == torch.float32
     np.testing.assert_allclose(class_weights(np.array([7, 5, 3]), power=0.0), 1)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(2, 6), st.integers(0, 999), st.floats(0.5, 5))
+def test_distillation_is_torchs_divergence(num_classes, seed, temperature):
+    student, teacher = problem(num_classes, seed)[0], problem(num_classes, seed + 1)[0]
+    wanted = F.kl_div(
+        (student / temperature).log_softmax(1),
+        (teacher / temperature).log_softmax(1),
+        reduction="none",
+        log_target=True,
+    )
+    got = distillation_kl(student, teacher, temperature=temperature)
+    assert got.item() == pytest.approx(wanted.sum(1).mean().item() * temperature**2, rel=1e-4, abs=1e-6)
+
+
+def test_distillation_counts_what_the_mask_says():
+    student, teacher = problem(4, 0)[0], problem(4, 1)[0]
+    mask = torch.rand(2, 3, 4, generator=torch.Generator().manual_seed(0)) < 0.4
+    pixels = [tensor.permute(0, 2, 3, 1)[mask].T[None, :, :, None] for tensor in (student, teacher)]
+    assert distillation_kl(student, teacher, mask).item() == pytest.approx(distillation_kl(*pixels).item(), rel=1e-5)
+    assert distillation_kl(student, teacher, torch.zeros_like(mask)).item() == 0
+
+
+def test_distillation_teaches_the_student_alone():
+    student, teacher = (problem(4, seed)[0].requires_grad_() for seed in (0, 1))
+    value = distillation_kl(student, teacher)
+    assert value.item() > 0
+    value.backward()
+    assert teacher.grad is None
+    # The gradient of the divergence: what is said less what is wanted.
+    wanted = (student.softmax(1) - teacher.softmax(1)).detach() / (2 * 3 * 4)
+    torch.testing.assert_close(student.grad, wanted)
+    assert distillation_kl(teacher, teacher).item() == pytest.approx(0, abs=1e-6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,12 @@ TINY = segmenter.Config(
     schedule=loop.Config(epochs=1, batch=2),
     augment=augment.Config(crop=64, rare_classes=(2,)),
 )
+
+
+def run(data: Path, out: Path, *, overrides: Sequence[str] = (), **options: Any) -> dict[str, Any]:
+    """As ``vss train segmenter`` calls it where nothing else is asked for."""
+    given = {"videos": (), "base": "", "imagenet_weights": None, "recipe": {}, **options}
+    return segmenter.run(data, out, overrides=overrides, **given)
 
 
 @pytest.fixture(scope="module")
@@ -66,24 +73,27 @@ def test_pretrained_weights_are_the_start(data, tmp_path):
 
 def test_refusals(data, tmp_path):
     with pytest.raises(ConfigError, match=r"--out .*weights\.pth: wanted a file that ends in \.safetensors"):
-        segmenter.run(data, tmp_path / "weights.pth", imagenet_weights=None)
+        run(data, tmp_path / "weights.pth")
     out = tmp_path / "weights.safetensors"
     with pytest.raises(ConfigError, match=r"unknown key schedule\.epoch; did you mean epochs"):
-        segmenter.run(data, out, imagenet_weights=None, overrides=["schedule.epoch=3"])
+        run(data, out, overrides=["schedule.epoch=3"])
     with pytest.raises(ConfigError, match=r"augment\.crop: got 'large'"):
-        segmenter.run(data, out, imagenet_weights=None, overrides=["augment.crop=large"])
+        run(data, out, overrides=["augment.crop=large"])
     with pytest.raises(DataError, match="no pictures in"):
-        segmenter.run(tmp_path, out, imagenet_weights=None)
+        run(tmp_path, out)
     with pytest.raises(ModelError, match="no encoder 'vgg'"):
-        segmenter.run(data, out, imagenet_weights=None, overrides=["encoder=vgg"])
+        run(data, out, overrides=["encoder=vgg"])
+    with pytest.raises(ConfigError, match=r"--video a\.mp4: the segmenter learns from labelled stills alone"):
+        run(data, out, videos=[Path("a.mp4")])
     assert not out.exists()
 
 
 def test_from_stills_to_a_measured_file(data, tmp_path):
     """``vss train segmenter``: the file it writes is what the pipeline then runs."""
     out = tmp_path / "weights.safetensors"
-    overrides = ["width=16", "schedule.epochs=1", "schedule.batch=2", "augment.crop=64", "augment.rare_classes=[2]"]
-    result = segmenter.run(data, out, imagenet_weights=None, overrides=overrides)
+    recipe = {"width": 16, "schedule": {"epochs": 9, "batch": 2}, "augment": {"crop": 64, "rare_classes": [2]}}
+    result = run(data, out, recipe=recipe, overrides=["schedule.epochs=1"])
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["weights.csv", "weights.png", "weights.safetensors"]
     assert 0 <= result["mean_iou"] <= 1
     assert list(result["iou"]) == list(taxonomy.load("camvid").classes)
     point = points.load("per_frame", [f"segmenter.weights={out}"])

@@ -46,3 +46,24 @@ def lovasz_softmax(logits: Tensor, labels: Tensor) -> Tensor:
     jaccard = 1 - (total - truth.cumsum(1)) / (total + (1 - truth).cumsum(1))
     gradient = torch.cat([jaccard[:, :1], jaccard.diff(dim=1)], 1)
     return (errors * gradient).sum(1).mean()
+
+
+def distillation_kl(
+    student_logits: Tensor, teacher_logits: Tensor, mask: Tensor | None = None, *, temperature: float = 1.0
+) -> Tensor:
+    """Kullback-Leibler divergence of the student's classes from the teacher's, mean over pixels.
+
+    Hinton et al., 2015, section 2. No gradient reaches the teacher.
+
+    Args:
+        student_logits: (N, C, h, w).
+        teacher_logits: (N, C, h, w).
+        mask: (N, h, w) pixels that count; all where absent, and the loss is 0 where it is empty.
+        temperature: Both logits are divided by it, and the loss is multiplied by its square.
+    """
+    wanted = (teacher_logits.detach().float() / temperature).log_softmax(1)
+    given = (student_logits.float() / temperature).log_softmax(1)
+    divergence = (wanted.exp() * (wanted - given)).sum(1) * temperature**2
+    if mask is None:
+        return divergence.mean()
+    return (divergence * mask).sum() / mask.sum().clamp(min=1)
