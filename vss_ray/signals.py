@@ -58,17 +58,26 @@ class Signals:
     def risk(self) -> NDArray[np.float64]:
         """(n,) what a label risks when it is carried from picture i - 1 to i; the first is 0.
 
-        The mean absolute difference of luma that motion does not explain, in gray levels, plus the share of the picture
-        whose forward and backward motion disagree by more than half a pixel, in percent.
+        The mean absolute difference of luma that motion does not explain, in gray levels, plus ``inconsistent`` in
+        percent.
         """
+        return self._lost[:, 0] + 100 * self._lost[:, 1]
+
+    @cached_property
+    def inconsistent(self) -> NDArray[np.float64]:
+        """(n,) share of picture i whose motion to i - 1 and back misses by over half a pixel; the first is 0."""
+        return self._lost[:, 1]
+
+    @cached_property
+    def _lost(self) -> NDArray[np.float64]:
         gray = [cv2.resize(p.y, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for p in self.planes]
-        risks = [0.0]
+        lost = [(0.0, 0.0)]
         for before, here in pairwise(gray):
             back, onward = self.flow(here, before), self.flow(before, here)
             unexplained = cv2.absdiff(here, sample(before, back)).mean()
             inconsistent = np.linalg.norm(back + sample(onward, back), axis=-1) > 0.5
-            risks.append(float(unexplained + 100 * inconsistent.mean()))
-        return np.array(risks)
+            lost.append((float(unexplained), float(inconsistent.mean())))
+        return np.array(lost)
 
 
 def _thumbnail(planes: Planes) -> NDArray[np.float32]:
