@@ -170,7 +170,7 @@ def test_refusals(data, base, tmp_path):
     out = tmp_path / "weights.safetensors"
     with pytest.raises(ConfigError, match=r"--out .*weights\.pth: wanted a file that ends in \.safetensors"):
         dcfm.run(data, tmp_path / "weights.pth", base=base)
-    with pytest.raises(ConfigError, match="dcfm starts from --base"):
+    with pytest.raises(ConfigError, match="dcfm builds on --base"):
         dcfm.run(data, out, base=base, imagenet_weights=tmp_path)
     with pytest.raises(ConfigError, match="unknown key consistancy; did you mean consistency"):
         dcfm.run(data, out, base=base, overrides=["consistancy=0"])

@@ -121,7 +121,7 @@ def test_refusals(data, base, tmp_path):
     out = tmp_path / "weights.safetensors"
     with pytest.raises(ConfigError, match=r"--out .*weights\.pth: wanted a file that ends in \.safetensors"):
         gsvnet.run(data, tmp_path / "weights.pth", base=base)
-    with pytest.raises(ConfigError, match="gsvnet has no encoder of its own"):
+    with pytest.raises(ConfigError, match="gsvnet builds on --base"):
         gsvnet.run(data, out, base=base, imagenet_weights=tmp_path)
     with pytest.raises(ConfigError, match="stride is 16; wanted 4 or 8"):
         gsvnet.run(data, out, base=base, overrides=["stride=16"])

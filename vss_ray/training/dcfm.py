@@ -21,12 +21,11 @@ from torch import Tensor
 from vss_ray import config as points
 from vss_ray import evaluation, stages
 from vss_ray.datasets import camvid
-from vss_ray.errors import ConfigError, ModelError
 from vss_ray.inference.warping import warp_features
 from vss_ray.networks import stored
 from vss_ray.networks.dcfm import Dcfm, decoded, independent, unit
 from vss_ray.segmenters import builtin
-from vss_ray.training import loop, losses, mixture, motion, recipes, sequences
+from vss_ray.training import loop, losses, mixture, motion, recipes, request, sequences
 
 INTERVALS = (1, 2, 6)
 """Keyframe distances that the report measures."""
@@ -203,14 +202,8 @@ def run(
         ``mean_iou`` of a keyframe every second picture, the trained network's own as ``per_frame``, the network's
         before the training as ``base``, and ``by_interval`` as ``evaluation.Score`` gives them.
     """
-    if out.suffix != stored.SUFFIX:
-        raise ConfigError(f"--out {out}: wanted a file that ends in {stored.SUFFIX}")
-    if imagenet_weights is not None:
-        raise ConfigError(f"--imagenet-weights {imagenet_weights}: dcfm starts from --base; leave it out")
+    taxonomy = request.check("dcfm", out, base, imagenet_weights).taxonomy
     config = recipes.build(Config, recipe or {}, overrides)
-    taxonomy = builtin.describe(builtin.Config(weights=base)).taxonomy
-    if taxonomy.name != camvid.TAXONOMY:
-        raise ModelError(f"base {base} knows the classes of {taxonomy.name}; wanted {camvid.TAXONOMY}")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     checkpoint = out.with_suffix(".checkpoint")
     model = train(data, config, base=base, videos=videos, checkpoint=checkpoint, device=device)

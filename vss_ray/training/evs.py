@@ -21,12 +21,11 @@ from torch import Tensor, nn
 from vss_ray import config as points
 from vss_ray import evaluation, stages
 from vss_ray.datasets import camvid
-from vss_ray.errors import ConfigError, ModelError
 from vss_ray.inference.evs import is_joining
 from vss_ray.inference.warping import warp_features
 from vss_ray.networks import stored
 from vss_ray.segmenters import builtin
-from vss_ray.training import loop, losses, mixture, motion, recipes, sequences
+from vss_ray.training import loop, losses, mixture, motion, recipes, request, sequences
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,14 +138,8 @@ def run(
     Returns:
         ``mean_iou`` of the operating point evs-06 with these weights and, as ``shared``, without.
     """
-    if out.suffix != stored.SUFFIX:
-        raise ConfigError(f"--out {out}: wanted a file that ends in {stored.SUFFIX}")
-    if imagenet_weights is not None:
-        raise ConfigError(f"--imagenet {imagenet_weights}: evs starts from --base; leave it out")
+    description = request.check("evs", out, base, imagenet_weights)
     config = recipes.build(Config, recipe or {}, overrides)
-    description = builtin.describe(builtin.Config(weights=base))
-    if description.taxonomy.name != camvid.TAXONOMY:
-        raise ModelError(f"base {base} knows the classes of {description.taxonomy.name}; wanted {camvid.TAXONOMY}")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     checkpoint = out.with_suffix(".checkpoint")
     network = train(data, config, base=base, videos=videos, checkpoint=checkpoint, device=device)

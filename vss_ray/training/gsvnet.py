@@ -25,7 +25,6 @@ from torch.nn import functional as F
 from vss_ray import config as points
 from vss_ray import evaluation, stages
 from vss_ray.datasets import camvid
-from vss_ray.errors import ConfigError, ModelError
 from vss_ray.flow import inverse_search
 from vss_ray.inference.gsvnet import Hyperparameters, resized
 from vss_ray.networks import stored
@@ -34,7 +33,7 @@ from vss_ray.networks.pixels import IMAGENET_MEAN, IMAGENET_STD
 from vss_ray.ops.motion import Flow
 from vss_ray.ops.warp import resize_displacement
 from vss_ray.segmenters import builtin
-from vss_ray.training import loop, losses, mixture, recipes, sequences
+from vss_ray.training import loop, losses, mixture, recipes, request, sequences
 
 FLOW_STRIDE = 4
 """Pixels of the keyframe network's input per pixel of the pictures that flow is solved on, as ``methods.gsvnet``."""
@@ -164,9 +163,7 @@ def train(
     torch.manual_seed(config.schedule.seed)
     network, taxonomy = builtin.load_network(builtin.Config(weights=base))
     frozen = network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    pixels = np.sum(
-        [np.bincount(still.labels().ravel(), minlength=256) for still in camvid.stills(data, "train")], axis=0
-    )
+    pixels = camvid.count_pixels(data)
     weights = losses.class_weights(pixels[: len(taxonomy)]).to(device)
     cache = checkpoint.parent / "teacher"
     sources = mixture.sources(data, videos, frozen, config.mixture, cache=cache, device=device)
@@ -218,14 +215,8 @@ def run(
         ``mean_iou`` of a keyframe every fourth picture along the learned flow, the network's own as ``per_frame``, and
         for both flows ``by_interval``, as ``evaluation.Score`` gives them.
     """
-    if out.suffix != stored.SUFFIX:
-        raise ConfigError(f"--out {out}: wanted a file that ends in {stored.SUFFIX}")
-    if imagenet_weights is not None:
-        raise ConfigError(f"--imagenet-weights {imagenet_weights}: gsvnet has no encoder of its own; leave it out")
+    segmenter = request.check("gsvnet", out, base, imagenet_weights)
     config = recipes.build(Config, recipe or {}, overrides)
-    segmenter = builtin.describe(builtin.Config(weights=base))
-    if segmenter.taxonomy.name != camvid.TAXONOMY:
-        raise ModelError(f"base {base} knows the classes of {segmenter.taxonomy.name}; wanted {camvid.TAXONOMY}")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     checkpoint = out.with_suffix(".checkpoint")
     network = train(data, config, base=base, videos=videos, checkpoint=checkpoint, device=device)

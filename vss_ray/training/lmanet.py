@@ -20,7 +20,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -29,11 +28,10 @@ from vss_ray import config as points
 from vss_ray import engines, evaluation, stages
 from vss_ray.datasets import camvid
 from vss_ray.engines import Execution, Graph
-from vss_ray.errors import ConfigError, ModelError
 from vss_ray.metrics.confusion import VOID
 from vss_ray.networks import lmanet, stored
 from vss_ray.segmenters import builtin
-from vss_ray.training import loop, losses, mixture, recipes, sequences
+from vss_ray.training import loop, losses, mixture, recipes, request, sequences
 
 CELL = 8
 """Pixels of a cell of the features."""
@@ -145,9 +143,7 @@ def train(
     """
     loaded, taxonomy = builtin.load_network(builtin.Config(weights=base))
     segmenter = lmanet.splittable(loaded).eval().requires_grad_(False)
-    pixels = np.sum(
-        [np.bincount(still.labels().ravel(), minlength=256) for still in camvid.stills(data, "train")], axis=0
-    )
+    pixels = camvid.count_pixels(data)
     weights = losses.class_weights(pixels[: len(taxonomy)]).to(device)
     cache = checkpoint.parent / "teacher"
     sources = mixture.sources(data, videos, segmenter, config.mixture, cache=cache, device=device)
@@ -216,14 +212,8 @@ def run(
         ``mean_iou`` with a memory of past and future frames, the network's own as ``per_frame``, and ``by_memory`` as
         ``evaluation.Score`` gives them.
     """
-    if out.suffix != stored.SUFFIX:
-        raise ConfigError(f"--out {out}: wanted a file that ends in {stored.SUFFIX}")
-    if imagenet_weights is not None:
-        raise ConfigError(f"--imagenet-weights {imagenet_weights}: lmanet builds on --base; leave it out")
+    description = request.check("lmanet", out, base, imagenet_weights)
     config = recipes.build(Config, recipe or {}, overrides)
-    description = builtin.describe(builtin.Config(weights=base))
-    if description.taxonomy.name != camvid.TAXONOMY:
-        raise ModelError(f"base {base} knows the classes of {description.taxonomy.name}; wanted {camvid.TAXONOMY}")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     checkpoint = out.with_suffix(".checkpoint")
     network = train(data, config, base=base, videos=videos, checkpoint=checkpoint, device=device)
