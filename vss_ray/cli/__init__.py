@@ -1,0 +1,37 @@
+"""The command line: parse, call, print, exit code. 0 all done, 1 refused before starting, 2 done with failed clips."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+from rich.logging import RichHandler
+from rich.markup import escape
+
+from vss_ray.cli import ask, learn, show, work
+from vss_ray.cli.app import app, progress
+from vss_ray.errors import VssError
+
+__all__ = ["ask", "learn", "main", "show", "work"]
+
+
+def main() -> None:
+    """Entry point: errors that a user can cause are one sentence and exit code 1."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[RichHandler(console=progress)])
+    with _refusals():
+        try:
+            app()
+        except SystemExit as end:  # 2 is Typer's code for a wrong call and ours for failed clips: the former becomes 1
+            sys.exit(1 if end.code == 2 and not isinstance(end.__context__, typer.Exit) else end.code)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except VssError as error:
+        progress.print(f"[bold red]vss:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(1)

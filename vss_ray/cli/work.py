@@ -1,0 +1,123 @@
+"""Commands that do the work: plan, segment, status."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from vss_ray import config
+from vss_ray.cli.app import Address, AsJson, ConfigName, Limit, Out, Overrides, Source, app, print_json, progress
+from vss_ray.run import Run
+from vss_ray.storage.location import Location
+
+
+@app.command()
+def plan(
+    source: Source,
+    config_name: ConfigName = "evs",
+    overrides: Overrides = None,
+    address: Address = None,
+    as_json: AsJson = False,
+) -> None:
+    """What would run: videos, hours, clips, and what cannot be read."""
+    from vss_ray.cluster.planning import plan_archive
+    from vss_ray.cluster.session import connect
+    from vss_ray.media.archive import list_videos
+
+    point = config.load(config_name, overrides or ())
+    entries = list_videos(source)
+    connect(address)
+    planned = plan_archive(entries, point.clip_seconds)
+    content = {
+        "videos": len(entries),
+        "unreadable": [vars(failure) for failure in planned.failures],
+        "clips": len(planned.clips),
+        "frames": sum(clip.num_frames for clip in planned.clips),
+        "hours": planned.seconds / 3600,
+        "bytes": sum(entry.size_bytes for entry in entries),
+        "operating_point": point.to_dict(),
+    }
+    if as_json:
+        print_json(content)
+        return
+    table = Table(
+        "videos", "unreadable", "hours", "clips", "frames", "size", title=escape(f"{source} with {config_name}")
+    )
+    size = f"{content['bytes'] / 1e6:,.1f} MB"
+    counts = (len(entries), len(planned.failures), f"{planned.seconds / 3600:,.3f}", len(planned.clips))
+    table.add_row(*map(str, counts), f"{content['frames']:,}", size)
+    Console().print(table)
+    for failure in planned.failures:
+        progress.print(f"[red]{escape(failure.message)}", highlight=False)
+
+
+@app.command()
+def segment(
+    source: Source,
+    out: Out,
+    config_name: ConfigName = "evs",
+    overrides: Overrides = None,
+    limit: Limit = None,
+    address: Address = None,
+    as_json: AsJson = False,
+) -> None:
+    """Label every frame of every video; the same command again does only what is missing."""
+    from vss_ray.cluster.segment import segment as run_segment
+
+    point = config.load(config_name, overrides or ())
+    summary = run_segment(source, out, point, limit=limit, address=address, console=progress)
+    if as_json:
+        print_json(summary.to_dict())
+    else:
+        Console().print(summary.table(Run.open(Location.open(out)).taxonomy))
+    if summary.clips_failed or summary.videos_failed:
+        for failure in Run.open(Location.open(out)).failures()[:10]:
+            progress.print(f"[red]{failure.stage}: {escape(failure.message)}", highlight=False)
+        raise typer.Exit(2)
+
+
+@app.command()
+def status(
+    out: Out,
+    compact: Annotated[bool, typer.Option("--compact", help="Rebuild the tables from the commits first.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """What is done, what is left, what failed and why."""
+    from vss_ray.index.build import compact as compact_tables
+    from vss_ray.storage.commit import committed
+
+    run = Run.open(Location.open(out))
+    planned = {(row["video_id"], row["clip_id"]): row for row in run.manifest_rows()}
+    done = committed(run.location) & set(planned)
+    if compact:
+        compact_tables(run.location, list(planned))
+    seconds = {key: row["stop_seconds"] - row["start_seconds"] for key, row in planned.items()}
+    failures = [failure for failure in run.failures() if (failure.video_id, failure.clip_id) not in done]
+    content = {
+        "fingerprint": run.fingerprint,
+        "source": run.source,
+        "clips": len(planned),
+        "done": len(done),
+        "left": len(planned) - len(done),
+        "seconds": sum(seconds.values()),
+        "seconds_done": sum(seconds[key] for key in done),
+        "failed": [vars(failure) for failure in failures],
+        "summary": run.content().get("summary"),
+    }
+    if as_json:
+        print_json(content)
+        return
+    table = Table("clips", "done", "left", "failed", "video", "of it done", title=escape(f"{out}: {run.source}"))
+    counts = (content["clips"], content["done"], content["left"], len(failures))
+    table.add_row(*map(str, counts), f"{content['seconds']:,.1f} s", f"{content['seconds_done']:,.1f} s")
+    Console().print(table)
+    last = content["summary"]
+    if last and last["run_seconds"]:
+        speed = f"{last['frames'] / last['run_seconds']:,.1f} frames/s, {last['run_seconds']:,.1f} s"
+        Console().print(f"last attempt: {speed}", highlight=False)
+    for failure in failures:
+        progress.print(f"[red]{failure.stage}: {escape(failure.message)}", highlight=False)
