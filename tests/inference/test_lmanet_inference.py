@@ -20,7 +20,7 @@ from vss_ray.inference import Base
 from vss_ray.inference.lmanet import Remembering
 from vss_ray.labels import taxonomy
 from vss_ray.methods.lmanet import Config, memories
-from vss_ray.networks import factory, lmanet, stored
+from vss_ray.networks import factory, halves, lmanet, stored
 from vss_ray.networks.pixels import normalize, probabilities
 from vss_ray.networks.swiftnet import SwiftNet
 from vss_ray.segmenters import Description, builtin
@@ -33,7 +33,10 @@ SHAPE = lmanet.Config(key_channels=4, value_channels=8, window=5)
 def swiftnet() -> SwiftNet:
     """Tiny, and not the same everywhere."""
     torch.manual_seed(0)
-    network = factory.swiftnet("mobilenet_v2", num_classes=11, width=16)
+    return settled(factory.swiftnet("mobilenet_v2", num_classes=11, width=16))
+
+
+def settled(network: Any) -> Any:
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = None
@@ -44,9 +47,9 @@ def swiftnet() -> SwiftNet:
 @pytest.fixture(scope="module")
 def network(swiftnet) -> lmanet.LmaNet:
     """One that listens to its memory."""
-    network = lmanet.LmaNet(SHAPE, swiftnet)
+    network = lmanet.LmaNet(SHAPE, halves.cut(swiftnet))
     with torch.no_grad():
-        network.begin(lmanet.Encoder(swiftnet)(torch.randn(2, 3, HEIGHT, WIDTH))[0])
+        network.begin(halves.cut(swiftnet).front(torch.randn(2, 3, HEIGHT, WIDTH))[0])
     return network.eval()
 
 
@@ -87,7 +90,7 @@ def prepared(count: int, *runs: range, seed: int = 0, size: tuple[int, int] = (H
 
 def plainly(swiftnet: SwiftNet, network: lmanet.LmaNet, clip: Prepared) -> np.ndarray:
     """Every picture on its own, with the network of the training."""
-    encoder = lmanet.Encoder(swiftnet)
+    encoder = halves.cut(swiftnet).front
     with torch.no_grad():
         pictures = normalize(torch.from_numpy(clip.pixels))
         features, lateral = encoder(pictures)
@@ -98,7 +101,7 @@ def plainly(swiftnet: SwiftNet, network: lmanet.LmaNet, clip: Prepared) -> np.nd
                 logits = swiftnet(pictures[i : i + 1])
             else:
                 nothing = torch.zeros(1, len(others), *features.shape[2:], 0)
-                logits, _ = network(features[i : i + 1], features[None, others], lateral[i : i + 1], nothing)
+                logits, _ = network(features[i : i + 1], features[None, others], [lateral[i : i + 1]], nothing)
             scores.append(probabilities(logits)[0].numpy())
     return np.stack(scores)
 
@@ -162,17 +165,41 @@ def test_tolerance_can_be_chosen(swiftnet, weights, tmp_path):
     np.testing.assert_allclose(strict, Remembering(weights, base(swiftnet))([alone])[0].scores, atol=5e-3)
     path = tmp_path / "gated.safetensors"
     shape = replace(SHAPE, fusion="gated")
-    stored.save(lmanet.LmaNet(shape, swiftnet), path, {"network": "lmanet", "config": json.dumps(asdict(shape))})
+    stored.save(
+        lmanet.LmaNet(shape, halves.cut(swiftnet)), path, {"network": "lmanet", "config": json.dumps(asdict(shape))}
+    )
     with pytest.raises(ModelError, match=r"method\.tolerance belongs to fusion 'blend'; .* has 'gated'"):
         Remembering(path, base(swiftnet), tolerance=0.1)
     assert np.isfinite(Remembering(path, base(swiftnet))([clip])[0].scores).all()
 
 
 def test_other_networks_are_refused(weights, swiftnet, tmp_path):
-    with pytest.raises(ModelError, match="inside swiftnet; the segmenter has Conv2d"):
+    with pytest.raises(ModelError, match="inside swiftnet, erfnet or pspnet; the segmenter has Conv2d"):
         Remembering(weights, base(torch.nn.Conv2d(3, 11, 1)))
     path = tmp_path / "other.safetensors"
-    other = lmanet.LmaNet(replace(SHAPE, key_channels=8), swiftnet)
+    other = lmanet.LmaNet(replace(SHAPE, key_channels=8), halves.cut(swiftnet))
     stored.save(other, path, {"network": "lmanet", "config": json.dumps(asdict(SHAPE))})
     with pytest.raises(ModelError, match="does not fit lmanet"):
         Remembering(path, base(swiftnet))
+
+
+@pytest.mark.parametrize(("name", "width", "stride"), [("erfnet", 8, 1), ("pspnet", 32, 8)])
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
+def test_networks_without_lateral_features(tmp_path, name, width, stride, engine):
+    torch.manual_seed(0)
+    single = settled(factory.build(name, "", 11, width))
+    network = lmanet.LmaNet(SHAPE, halves.cut(single))
+    network.begin(halves.cut(single).front(torch.randn(2, 3, HEIGHT, WIDTH))[0])
+    path = tmp_path / "lmanet.safetensors"
+    stored.save(network, path, {"network": "lmanet", "config": json.dumps(asdict(SHAPE))})
+    execution = builtin.Config(engine=engine, precision="fp32")
+    compiled = partial(engines.build_graph, execution, threads=1, device="cpu")
+    inference = Remembering(path, replace(base(single), compile=compiled))
+    clip = prepared(3, range(2), range(2, 3))
+    (inferred,) = inference([clip])
+    assert inferred.scores.shape == (3, HEIGHT // stride, WIDTH // stride, 11)
+    x = normalize(torch.from_numpy(clip.pixels), single.mean, single.std)
+    with torch.no_grad():
+        alone = probabilities(single(x)).numpy().astype(np.float32)
+    np.testing.assert_allclose(inferred.scores[2], alone[2], atol=5e-3)  # it has no memory
+    assert np.abs(inferred.scores[:2] - alone[:2]).max() > 1e-3

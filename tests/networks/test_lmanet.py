@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vss_ray.networks import factory, lmanet
+from vss_ray.networks import factory, halves, lmanet
 from vss_ray.networks.local_attention import attend
 
 
@@ -80,20 +80,20 @@ def base():
 @pytest.mark.parametrize("fusion", ["blend", "gated", "concat"])
 @pytest.mark.parametrize("kernel", [1, 3])
 def test_untrained_it_changes_nothing(base, fusion, kernel):
-    network = lmanet.LmaNet(lmanet.Config(fusion=fusion, kernel=kernel), base).eval()
+    network = lmanet.LmaNet(lmanet.Config(fusion=fusion, kernel=kernel), halves.cut(base)).eval()
     pictures = torch.randn(3, 3, 64, 96)
-    features, lateral = lmanet.Encoder(base)(pictures)
+    features, lateral = halves.cut(base).front(pictures)
     assert features.shape == (3, 32, 8, 12)
     assert lateral.shape == (3, base.encoder.channels[0], 16, 24)
     memory = features[1:][None]
-    logits, read = network(features[:1], memory, lateral[:1], torch.ones(1, 2, 8, 12, 4))
+    logits, read = network(features[:1], memory, [lateral[:1]], torch.ones(1, 2, 8, 12, 4))
     torch.testing.assert_close(logits, base(pictures)[:1], rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(read, torch.ones(1, 8, 12, 4))
 
 
 def test_untrained_blend_takes_what_is_like_it(base):
     """All components are kept here: what is read of a cell is the whole cell."""
-    network = lmanet.LmaNet(lmanet.Config(value_channels=32), base).eval()
+    network = lmanet.LmaNet(lmanet.Config(value_channels=32), halves.cut(base)).eval()
     features = torch.randn(1, 32, 8, 12)
     network.begin(features)
     for difference, share in ((1e-2, 0.73), (10.0, 0.0)):
@@ -104,8 +104,8 @@ def test_untrained_blend_takes_what_is_like_it(base):
 
 def test_keys_begin_as_principal_components(base):
     """Cells find the ones they equal, wherever these went."""
-    network = lmanet.LmaNet(lmanet.Config(key_channels=8, value_channels=16), base).eval()
-    features = 10 * torch.randn(1, 32, 8, 12)
+    network = lmanet.LmaNet(lmanet.Config(key_channels=8, value_channels=16), halves.cut(base)).eval()
+    features = torch.randn(1, 32, 8, 12)
     network.begin(features)
     keys = network.query_key(features).permute(0, 2, 3, 1).flatten(0, 2)
     covariance = keys.T @ keys / len(keys)
@@ -113,15 +113,28 @@ def test_keys_begin_as_principal_components(base):
     assert (covariance - covariance.diag().diag()).abs().max() < 1e-2 * covariance.diag().min()
     moved = features.roll((1, 2), (2, 3))
     key, value = network.memorize(moved)
-    query, key = network.comparable(network.query(features), key)
+    query, key = network.comparable(10 * network.query(features), 10 * key)
     read = attend(query, key[:, None], value[:, None], 5).permute(0, 3, 1, 2)
     wanted = network.memory_value(features)
     torch.testing.assert_close(read[..., :-1, :-2], wanted[..., :-1, :-2], atol=1e-2, rtol=0)
 
 
+def test_keys_begin_alike_however_large_features_are(base):
+    features = torch.randn(1, 32, 8, 12)
+    found = []
+    for size in (1, 10):
+        network = lmanet.LmaNet(lmanet.Config(key_channels=8, value_channels=16), halves.cut(base)).eval()
+        network.begin(size * features)
+        found.append(network.query(size * features).square())
+        torch.testing.assert_close(
+            network.fusion.tolerance, size**2 * lmanet.TOLERANCE * features.var().view(1), rtol=0.1, atol=0
+        )
+    torch.testing.assert_close(*found, rtol=1e-2, atol=1e-2)
+
+
 @pytest.mark.parametrize("scores", ["distance", "product"])
 def test_scores(base, scores):
-    network = lmanet.LmaNet(lmanet.Config(scores=scores), base)
+    network = lmanet.LmaNet(lmanet.Config(scores=scores), halves.cut(base))
     query, key = torch.randn(1, 2, 3, 16), torch.randn(1, 2, 16, 3)
     queries, keys = network.comparable(query, key)
     found = (queries @ keys).softmax(-1)
@@ -131,7 +144,7 @@ def test_scores(base, scores):
 
 
 def test_query_and_memory_begin_alike_and_part(base):
-    network = lmanet.LmaNet(lmanet.Config(), base)
+    network = lmanet.LmaNet(lmanet.Config(), halves.cut(base))
     torch.testing.assert_close(network.query_key.weight, network.memory_key.weight, rtol=0, atol=0)
     assert network.query_key.weight is not network.memory_key.weight
-    assert network.enlarge is not base.upsamples[-1]
+    assert network.decoder.enlarge is not base.upsamples[-1]

@@ -14,7 +14,7 @@ import torch
 from vss_ray import config as points
 from vss_ray.errors import ConfigError, ModelError
 from vss_ray.labels import taxonomy
-from vss_ray.networks import factory
+from vss_ray.networks import factory, halves
 from vss_ray.networks import lmanet as network
 from vss_ray.segmenters import builtin
 from vss_ray.training import lmanet, recipes
@@ -63,18 +63,17 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_parts_learn_in_turn(base):
     swiftnet, _ = builtin.load_network(builtin.Config(weights=str(base)))
-    learner = lmanet.Learner(network.LmaNet(network.Config(), swiftnet), with_keys=True, with_decoder=False)
+    learner = lmanet.Learner(network.LmaNet(network.Config(), halves.cut(swiftnet)), with_keys=True, with_decoder=False)
     learning = {name.split(".")[1] for name, p in learner.named_parameters() if p.requires_grad}
     assert learning == {"query_key", "memory_key", "memory_value", "fusion"}
     learner = lmanet.Learner(learner.network, with_keys=False, with_decoder=True).train()
     assert {n.split(".")[1] for n, p in learner.named_parameters() if p.requires_grad} == {
         "memory_value",
         "fusion",
-        "enlarge",
-        "head",
+        "decoder",
     }
     assert learner.network.fusion.training
-    assert not any(m.training for part in (learner.network.enlarge, learner.network.head) for m in part.modules())
+    assert not any(module.training for module in learner.network.decoder.modules())
 
 
 def test_a_batch_becomes_pictures_and_memories_of_every_length():
@@ -96,7 +95,7 @@ def test_a_batch_becomes_pictures_and_memories_of_every_length():
             (abs(o - here) for o in {*range(4)} - {here, *others}), default=3
         )
         assert (made.labels == here).all()
-        assert (made.lateral == here).all()
+        assert all((each == here).all() for each in made.others)
         assert made.classes.argmax(-1)[0, :, 0, 0].tolist() == [here, *others]
         seen.add((here, len(others)))
     assert seen == {(here, count) for here in range(4) for count in (1, 2, 3)}

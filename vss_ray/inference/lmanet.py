@@ -22,10 +22,12 @@ from vss_ray.frames import Inferred, Prepared
 from vss_ray.inference import Base
 from vss_ray.inference.batches import in_batches
 from vss_ray.labels.taxonomy import Taxonomy
-from vss_ray.networks import lmanet, local_attention, stored
+from vss_ray.networks import halves, lmanet, local_attention, stored
+from vss_ray.networks.halves import Halves
 from vss_ray.networks.pixels import normalize, probabilities
-from vss_ray.networks.swiftnet import SwiftNet
 from vss_ray.ops.local_attention import attend
+
+RGB = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,11 @@ class _Encoded:
     """What is kept of a picture, all of it on the device; shapes without a batch."""
 
     features: Tensor
-    lateral: Tensor
     query: Tensor
     key: Tensor
     value: Tensor
+    others: tuple[Tensor, ...]
+    """What else the decoder takes."""
 
 
 class Remembering:
@@ -49,11 +52,11 @@ class Remembering:
         tolerance: See ``lmanet.Blend``; None: as in training.
 
     Raises:
-        ModelError: The weights do not fit, or know no tolerance, or the network is no SwiftNet.
+        ModelError: The weights do not fit, or know no tolerance, or the network cannot be cut in two.
     """
 
     def __init__(self, weights: Path, base: Base, *, window: int | None = None, tolerance: float | None = None) -> None:
-        alone = lmanet.splittable(base.network)
+        alone = halves.cut(base.network)
         network = load(weights, alone)
         if tolerance is not None:
             if not isinstance(network.fusion, lmanet.Blend):
@@ -65,8 +68,8 @@ class Remembering:
         self._network = network
         self._window = window or network.config.window
         self._zero_padding = network.config.zero_padding
-        self._encode = base.compile(Encode(network, alone))
-        self._decode, self._decode_alone = base.compile(Decode(network)), base.compile(DecodeAlone(alone))
+        self._encode = base.compile(Encode(network, alone.front, base.mean, base.std))
+        self._decode, self._decode_alone = base.compile(Decode(network)), base.compile(DecodeAlone(alone.back))
         self._batch, self._device = base.batch, base.device
         self._in_batches = partial(in_batches, batch=base.batch, device=base.device)
 
@@ -114,16 +117,16 @@ class Remembering:
             encoded = {n: each for n, each in encoded.items() if last_reader[n] >= stop or n in needed}
         return [scores[number] for number in range(len(pixels))]
 
-    def _kept(self, features: Tensor, lateral: Tensor, query: Tensor, key: Tensor, value: Tensor) -> _Encoded:
-        return _Encoded(features, lateral, *self._network.comparable(query, key), value)
+    def _kept(self, features: Tensor, query: Tensor, key: Tensor, value: Tensor, *others: Tensor) -> _Encoded:
+        return _Encoded(features, *self._network.comparable(query, key), value, others)
 
     def _label(self, pictures: Sequence[_Encoded], memories: Sequence[Sequence[_Encoded]]) -> list[NDArray]:
         """Scores of pictures whose memories have one length."""
         if not memories[0]:
-            answers = self._in_batches(self._decode_alone, [[each.features, each.lateral] for each in pictures])
+            answers = self._in_batches(self._decode_alone, [[each.features, *each.others] for each in pictures])
         else:
             reads = self._read(pictures, memories)
-            items = [[each.features, read, each.lateral] for each, read in zip(pictures, reads, strict=True)]
+            items = [[each.features, read, *each.others] for each, read in zip(pictures, reads, strict=True)]
             answers = self._in_batches(self._decode, items)
         return [scores.cpu().numpy() for (scores,) in answers]
 
@@ -149,7 +152,7 @@ class Remembering:
         return torch.from_numpy(read)
 
 
-def load(weights: Path, base: SwiftNet) -> lmanet.LmaNet:
+def load(weights: Path, base: Halves) -> lmanet.LmaNet:
     """The network of a file on the single-picture network that it belongs to, in evaluation.
 
     Raises:
@@ -163,19 +166,19 @@ def load(weights: Path, base: SwiftNet) -> lmanet.LmaNet:
 class Encode(nn.Module):
     """From a picture to what is kept of it."""
 
-    def __init__(self, network: lmanet.LmaNet, base: SwiftNet) -> None:
+    def __init__(self, network: lmanet.LmaNet, front: nn.Module, mean: RGB, std: RGB) -> None:
         super().__init__()
-        self.network, self.encoder = network, lmanet.Encoder(base)
+        self.network, self.front, self.mean, self.std = network, front, mean, std
 
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Features, lateral features, queries, keys and values of ``pixels`` (B, 8h, 8w, 3) uint8.
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        """Features, queries, keys and values of ``pixels`` (B, 8h, 8w, 3) uint8, and what else the decoder takes.
 
-        (B, width, h, w) and (B, c, 2h, 2w), in half precision; (B, h, w, K), (B, h, K, w) and (B, h, w, V) float32.
+        Features (B, width, h, w) and the rest in half precision; (B, h, w, K), (B, h, K, w), (B, h, w, V) float32.
         """
-        base = self.encoder.network
-        features, lateral = self.encoder(normalize(pixels, base.mean, base.std))
+        features, *others = self.front(normalize(pixels, self.mean, self.std))
         key, value = self.network.memorize(features)
-        return features.half(), lateral.half(), self.network.query(features).float(), key.float(), value.float()
+        kept = features.half(), self.network.query(features).float(), key.float(), value.float()
+        return *kept, *(each.half() for each in others)
 
 
 class Decode(nn.Module):
@@ -185,18 +188,19 @@ class Decode(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, features: Tensor, read: Tensor, lateral: Tensor) -> Tensor:
-        """(B, 2h, 2w, C) float16 of (B, width, h, w), (B, h, w, V) and (B, c, 2h, 2w)."""
-        return probabilities(self.network.decode(self.network.fuse(features.float(), read), lateral.float()))
+    def forward(self, features: Tensor, read: Tensor, *others: Tensor) -> Tensor:
+        """(B, gh, gw, C) float16 of (B, width, h, w), (B, h, w, V) and what else the decoder takes."""
+        fused = self.network.fuse(features.float(), read)
+        return probabilities(self.network.decoder(fused, *(each.float() for each in others)))
 
 
 class DecodeAlone(nn.Module):
     """Probabilities of a picture without a memory: those of the single-picture network."""
 
-    def __init__(self, base: SwiftNet) -> None:
+    def __init__(self, back: nn.Module) -> None:
         super().__init__()
-        self.enlarge, self.head = base.upsamples[-1], base.head
+        self.back = back
 
-    def forward(self, features: Tensor, lateral: Tensor) -> Tensor:
-        """(B, 2h, 2w, C) float16 of (B, width, h, w) and (B, c, 2h, 2w)."""
-        return probabilities(self.head(self.enlarge(features.float(), lateral.float())))
+    def forward(self, features: Tensor, *others: Tensor) -> Tensor:
+        """(B, gh, gw, C) float16 of (B, width, h, w) and what else the decoder takes."""
+        return probabilities(self.back(features.float(), *(each.float() for each in others)))

@@ -1,21 +1,21 @@
 """LMANet: features of a picture enriched with what a memory of other pictures holds (Paul et al., IROS 2021).
 
-The single-picture network is taken apart in front of its last enlargement: ``encode`` gives features at stride 8, the
-network of this file reads the memory with them, mixes, and decodes with its own copy of the rest.
+The single-picture network is cut in two (``networks.halves``): the front gives features at stride 8, the network of
+this file reads the memory with them, mixes, and decodes with its own copy of the back.
 """
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
-from vss_ray.errors import ModelError
+from vss_ray.networks.halves import Halves
 from vss_ray.networks.local_attention import attend
-from vss_ray.networks.swiftnet import SwiftNet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +45,12 @@ class LmaNet(nn.Module):
 
     Args:
         config: Shape.
-        base: The single-picture network; its last enlargement and its head are copied.
+        base: The single-picture network; its back is copied.
     """
 
-    def __init__(self, config: Config, base: SwiftNet) -> None:
+    def __init__(self, config: Config, base: Halves) -> None:
         super().__init__()
-        width, kernel = base.head.in_channels, config.kernel
+        width, kernel = base.width, config.kernel
         self.config = config
         self.query_key = _convolution(width, config.key_channels, kernel)
         self.memory_key = _convolution(width, config.key_channels, kernel)
@@ -64,8 +64,7 @@ class LmaNet(nn.Module):
             self.query_value = _convolution(width, config.value_channels, kernel)
             fusion = GatedFusion if config.fusion == "gated" else ConcatFusion
             self.fusion = fusion(config.value_channels, width, kernel)
-        self.enlarge = copy.deepcopy(base.upsamples[-1])
-        self.head = copy.deepcopy(base.head)
+        self.decoder = copy.deepcopy(base.back)
 
     @torch.no_grad()
     def begin(self, features: Tensor) -> None:
@@ -74,16 +73,21 @@ class LmaNet(nn.Module):
         With fusion ``blend`` values are components, too, of which there are more.
         """
         cells = features.float().permute(0, 2, 3, 1).flatten(0, 2)
-        mean = cells.mean(0)
+        mean, variance = cells.mean(0), cells.var(0)
+        # Networks differ in how large their features are; how sharp the attention is must not.
+        size = (SPREAD / variance.sum()).sqrt()
         _, _, components = torch.linalg.svd(cells - mean, full_matrices=False)
         projections = [self.query_key, self.memory_key]
         if isinstance(self.fusion, Blend):
             projections.append(self.memory_value)
             matrix = components[: self.config.value_channels]
             self.fusion.expand.weight[:, : len(matrix), 0, 0] = matrix.T
+            self.fusion.tolerance.fill_(TOLERANCE * variance.mean())
         center = self.config.kernel // 2
         for projection in projections:
             matrix = components[: projection.out_channels]
+            if projection is not self.memory_value:
+                matrix = size * matrix
             projection.weight.zero_()
             projection.weight[: len(matrix), :, center, center] = matrix
             projection.bias.copy_(-projection.weight[:, :, center, center] @ mean)  # type: ignore[union-attr]
@@ -112,31 +116,32 @@ class LmaNet(nn.Module):
         own = self.memory_value if self.query_value is None else self.query_value
         return self.fusion(features, own(features), read.permute(0, 3, 1, 2))
 
-    def decode(self, fused: Tensor, lateral: Tensor) -> Tensor:
-        """Logits (B, C, 2h, 2w); ``lateral`` are the encoder's features at stride 4."""
-        return self.head(self.enlarge(fused, lateral))
-
-    def forward(self, features: Tensor, memory: Tensor, lateral: Tensor, attached: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, features: Tensor, memory: Tensor, others: Sequence[Tensor], attached: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Training: logits of pictures with memories of one length, and what they read of ``attached``.
 
         Args:
             features: (B, width, h, w).
             memory: (B, S, width, h, w), features of the memory frames.
-            lateral: (B, c, 2h, 2w).
+            others: What else the decoder takes of the pictures, see ``Halves.front``.
             attached: (B, S, h, w, A), read with the same weights as the values.
         """
         keys, values = (each.unflatten(0, memory.shape[:2]) for each in self.memorize(memory.flatten(0, 1)))
         queries, keys = self.comparable(self.query(features), keys)
         values = torch.cat([values.float(), attached], -1)
         read = attend(queries, keys, values, self.config.window, zero_padding=self.config.zero_padding)
-        own, others = read.split([self.config.value_channels, attached.shape[-1]], -1)
-        return self.decode(self.fuse(features, own), lateral), others
+        own, found = read.split([self.config.value_channels, attached.shape[-1]], -1)
+        return self.decoder(self.fuse(features, own), *others), found
 
 
 START = 1.0
 """The logit of a gate before it has learned anything: 0.73 of what was read."""
-TOLERANCE = 0.8
-"""Mean square of what features and those that were read differ by, at which these count exp(-1) times as much."""
+SPREAD = 60.0
+"""Variance of keys, were they all components: what cells of no relation differ by in the softmax, in nats."""
+TOLERANCE = 1.7
+"""Mean square of what features and those that were read differ by, at which these count exp(-1) times as much; relative
+to the variance of the features."""
 
 
 class Blend(nn.Module):
@@ -212,39 +217,6 @@ class _Mix(nn.Module):
 
     def forward(self, features: Tensor, new: Tensor) -> Tensor:
         return (features + self.norm(new)).relu()
-
-
-class Encoder(nn.Module):
-    """The part of the single-picture network in front of the memory.
-
-    ``network.head(network.upsamples[-1](features, lateral))`` are the logits of ``features, lateral = encoder(x)``.
-    """
-
-    def __init__(self, network: SwiftNet) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Decoder features at stride 8 (B, width, h, w) and the encoder's at stride 4 (B, c, 2h, 2w).
-
-        ``x`` (B, 3, 8h, 8w) is normalized.
-        """
-        fourth, eighth = shallow = self.network.shallow(x)
-        return self.network.upsamples[1](self.network.deep(shallow), eighth), fourth
-
-
-def splittable(network: nn.Module) -> SwiftNet:
-    """``network``, if it can be taken apart as this method needs it.
-
-    Raises:
-        ModelError: It is no SwiftNet.
-    """
-    if not isinstance(network, SwiftNet):
-        raise ModelError(
-            f"lmanet takes its features from inside swiftnet; the segmenter has {type(network).__name__}: take "
-            "segmenter builtin with weights of swiftnet, or another method"
-        )
-    return network
 
 
 def _convolution(in_channels: int, out_channels: int, kernel: int, *, bias: bool = True) -> nn.Conv2d:

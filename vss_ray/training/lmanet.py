@@ -29,7 +29,7 @@ from vss_ray import engines, evaluation, stages
 from vss_ray.datasets import camvid
 from vss_ray.engines import Execution, Graph
 from vss_ray.metrics.confusion import VOID
-from vss_ray.networks import lmanet, stored
+from vss_ray.networks import halves, lmanet, stored
 from vss_ray.segmenters import builtin
 from vss_ray.training import loop, losses, mixture, recipes, request, sequences
 
@@ -86,7 +86,7 @@ class Learner(nn.Module):
     Args:
         network: Trained in place.
         with_keys: Whether the convolutions of keys learn.
-        with_decoder: Whether the last enlargement and the head learn; their statistics stay as they are.
+        with_decoder: Whether the decoder learns; its statistics stay as they are.
     """
 
     def __init__(self, network: lmanet.LmaNet, *, with_keys: bool, with_decoder: bool) -> None:
@@ -94,22 +94,17 @@ class Learner(nn.Module):
         self.network = network.requires_grad_(True)
         for keys in (network.query_key, network.memory_key):
             keys.requires_grad_(with_keys)
-        for part in self._decoder():
-            part.requires_grad_(with_decoder)
+        network.decoder.requires_grad_(with_decoder)
 
     def train(self, mode: bool = True) -> Learner:
         """Normalization in the decoder keeps to the statistics of the network that it was copied from."""
         super().train(mode)
-        for part in self._decoder():
-            part.eval()
+        self.network.decoder.eval()
         return self
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
         """See ``LmaNet.forward``."""
         return self.network(*inputs)
-
-    def _decoder(self) -> tuple[nn.Module, nn.Module]:
-        return self.network.enlarge, self.network.head
 
 
 @dataclass(frozen=True)
@@ -120,8 +115,8 @@ class Example:
     """(B, width, h, w) of the picture."""
     memory: Tensor
     """(B, S, width, h, w)"""
-    lateral: Tensor
-    """(B, c, 2h, 2w)"""
+    others: tuple[Tensor, ...]
+    """What else the decoder takes of the picture, see ``Halves.front``."""
     labels: Tensor
     """(B, 8h, 8w)"""
     classes: Tensor
@@ -142,16 +137,16 @@ def train(
         device: ``cpu`` or ``cuda``.
     """
     loaded, taxonomy = builtin.load_network(builtin.Config(weights=base))
-    segmenter = lmanet.splittable(loaded).eval().requires_grad_(False)
+    segmenter = loaded.eval().requires_grad_(False)
+    parts = halves.cut(segmenter)
     pixels = camvid.count_pixels(data)
     weights = losses.class_weights(pixels[: len(taxonomy)]).to(device)
     cache = checkpoint.parent / "teacher"
     sources = mixture.sources(data, videos, segmenter, config.mixture, cache=cache, device=device)
     torch.manual_seed(config.modules.seed)
-    network = lmanet.LmaNet(config.network, segmenter)
-    # Frozen, the encoder can run as fast as it does in use.
-    encoder = lmanet.Encoder(segmenter)
-    encode = engines.build_graph(Execution(), encoder, threads=torch.get_num_threads(), device=device)
+    network = lmanet.LmaNet(config.network, parts)
+    # Frozen, the front can run as fast as it does in use.
+    encode = engines.build_graph(Execution(), parts.front, threads=torch.get_num_threads(), device=device)
 
     def batches(epoch: int, schedule: loop.Config) -> Iterator[tuple[Tensor, Tensor]]:
         return sequences.batches(
@@ -167,7 +162,7 @@ def train(
 
     def loss(learner: nn.Module, batch: tuple[Tensor, Tensor], match: float) -> dict[str, Tensor]:
         made = example(encode, *batch, len(taxonomy), config.degradation)
-        logits, found = learner(made.features, made.memory, made.lateral, made.classes[:, 1:])
+        logits, found = learner(made.features, made.memory, made.others, made.classes[:, 1:])
         terms = {
             "cross_entropy": losses.upsampled_cross_entropy(logits, made.labels, weights),
             "lovasz": losses.lovasz_softmax(logits, made.labels),
@@ -258,7 +253,7 @@ def example(encode: Graph, images: Tensor, labels: Tensor, num_classes: int, deg
     """One frame of every sequence becomes the picture, some of those nearest to it its memory; drawn once a batch.
 
     Args:
-        encode: See ``lmanet.Encoder``.
+        encode: See ``Halves.front``.
         images: (B, T, 3, H, W).
         labels: (B, T, H, W).
         num_classes: C.
@@ -271,11 +266,11 @@ def example(encode: Graph, images: Tensor, labels: Tensor, num_classes: int, deg
     images, labels = images[:, chosen], labels[:, chosen]
     with torch.no_grad():
         pictures = degraded(images.flatten(0, 1), degradation)
-        features, lateral = (each.unflatten(0, images.shape[:2]) for each in encode(pictures))
+        features, *asides = (each.unflatten(0, images.shape[:2]) for each in encode(pictures))
         classes = class_shares(labels.flatten(0, 1), num_classes).unflatten(0, labels.shape[:2])
     # Out of inference mode, if the engine left them there.
-    features, lateral = features.clone(), lateral.clone()
-    return Example(features[:, 0], features[:, 1:], lateral[:, 0], labels[:, 0], classes)
+    features, beside = features.clone(), tuple(each[:, 0].clone() for each in asides)
+    return Example(features[:, 0], features[:, 1:], beside, labels[:, 0], classes)
 
 
 def degraded(images: Tensor, config: Degradation) -> Tensor:
