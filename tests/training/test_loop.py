@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from vss_ray.errors import ModelError
+from vss_ray.networks import factory
 from vss_ray.training import loop
 
 STEPS = 3
@@ -144,6 +145,14 @@ def test_pretrained_parameters_move_less(tmp_path):
         return (trained.state_dict()["encoder.0.weight"] - start["encoder.0.weight"]).abs().mean()
 
     assert moved(0.01) < moved(1.0) / 5
+
+
+def test_the_encoder_is_found_whatever_its_public_name():
+    bisenet: Any = factory.build("bisenet", "", 5, 32)
+    fresh, slow = loop._parameter_groups(bisenet, replace(CONFIG, learning_rate=0.1, pretrained_factor=0.5))
+    assert {*slow["params"]} == {*bisenet.cp.resnet.parameters()}
+    assert len(fresh["params"]) + len(slow["params"]) == len([*bisenet.parameters()])
+    assert (fresh["lr"], slow["lr"]) == (0.1, 0.05)
 
 
 def test_a_checkpoint_of_another_schedule_is_refused(tmp_path):

@@ -36,7 +36,7 @@ class Config:
     batch: int = 8
     learning_rate: float = 2e-3
     pretrained_factor: float = 0.25
-    """Learning rate of parameters under ``encoder.``, relative to ``learning_rate``."""
+    """Learning rate of the parameters of ``network.encoder``, relative to ``learning_rate``."""
     weight_decay: float = 0.02
     ema: float = 0.998
     """Decay of the moving average of the weights, per step."""
@@ -118,10 +118,11 @@ def fit(
 
 
 def _parameter_groups(network: nn.Module, config: Config) -> list[dict[str, Any]]:
-    pretrained, fresh = [], []
-    for name, parameter in network.named_parameters():
-        if parameter.requires_grad:
-            (pretrained if name.startswith("encoder.") else fresh).append(parameter)
+    encoder = getattr(network, "encoder", None)  # a property where the public names call it otherwise
+    inside = {*encoder.parameters()} if isinstance(encoder, nn.Module) else set()
+    learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    fresh = [parameter for parameter in learning if parameter not in inside]
+    pretrained = [parameter for parameter in learning if parameter in inside]
     slow = config.learning_rate * config.pretrained_factor
     groups = [{"params": fresh, "lr": config.learning_rate}, {"params": pretrained, "lr": slow}]
     return [group for group in groups if group["params"]]
