@@ -1,6 +1,7 @@
 # make demo: the main job on real footage.  make test: lint, types, layers, tests.  make help: this list.
 PYTHON ?= python3
 VENV   ?= .venv
+EXTRAS ?= cpu,hf,ann,dev
 SOURCE ?=
 export PIP_EXTRA_INDEX_URL
 BIN    := $(VENV)/bin
@@ -15,7 +16,7 @@ install: $(VENV)/.installed  ## the package, its extras and its tools into .venv
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[cpu,hf,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	touch $@
 
 demo: install  ## segment, search and color real dash-cam footage; SOURCE=... takes your own
