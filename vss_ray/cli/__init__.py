@@ -6,16 +6,17 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
 import typer
 from rich.logging import RichHandler
 from rich.markup import escape
 
-from vss_ray.cli import ask, learn, show, work
 from vss_ray.cli.app import app, progress
 from vss_ray.errors import VssError
 
-__all__ = ["ask", "learn", "main", "show", "work"]
+for _commands in ("work", "ask", "show", "learn"):  # in the order of `vss --help`
+    import_module(f"{__name__}.{_commands}")
 
 
 def main() -> None:
