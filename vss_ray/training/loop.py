@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from vss_ray.errors import ModelError
 from vss_ray.training import history, memory
@@ -39,7 +39,7 @@ class Config:
     """Learning rate of the parameters of ``network.encoder``, relative to ``learning_rate``."""
     weight_decay: float = 0.02
     ema: float = 0.998
-    """Decay of the moving average of the weights, per step."""
+    """Decay of the moving average of the weights, per step; less in the beginning, see ``_moving_average``."""
     seed: int = 0
 
 
@@ -73,7 +73,7 @@ def fit(
     memory.keep_freed()
     torch.manual_seed(config.seed)
     network = network.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True)
+    average = AveragedModel(network, multi_avg_fn=_moving_average(config.ema), use_buffers=True)
     optimizer = torch.optim.AdamW(_parameter_groups(network, config), weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer,
@@ -115,6 +115,23 @@ def fit(
         history.write_table(checkpoint.with_suffix(".csv"), rows)
         history.write_curve(checkpoint.with_suffix(".png"), rows)
     return average.module.eval()
+
+
+def _moving_average(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor | int], None]:
+    """What a short training ends with should hold none of the noise that it began with.
+
+    As ``torch.optim.swa_utils.get_ema_multi_avg_fn``, but step n keeps no more than (1 + n) / (10 + n) of the average.
+    """
+
+    @torch.no_grad()
+    def update(averaged: list[Tensor], current: list[Tensor], num_averaged: Tensor | int) -> None:
+        if averaged[0].is_floating_point():
+            kept = min(decay, (1 + int(num_averaged)) / (10 + int(num_averaged)))
+            torch._foreach_lerp_(averaged, current, 1 - kept)
+        else:
+            torch._foreach_copy_(averaged, current)
+
+    return update
 
 
 def _parameter_groups(network: nn.Module, config: Config) -> list[dict[str, Any]]:
