@@ -10,7 +10,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -117,19 +117,19 @@ def fit(
     return average.module.eval()
 
 
-def _moving_average(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor | int], None]:
+def _moving_average(decay: float) -> Callable[[Any, Any, Tensor | int], None]:
     """What a short training ends with should hold none of the noise that it began with.
 
     As ``torch.optim.swa_utils.get_ema_multi_avg_fn``, but step n keeps no more than (1 + n) / (10 + n) of the average.
     """
 
     @torch.no_grad()
-    def update(averaged: list[Tensor], current: list[Tensor], num_averaged: Tensor | int) -> None:
+    def update(averaged: Sequence[Tensor], current: Sequence[Tensor], num_averaged: Tensor | int) -> None:
         if averaged[0].is_floating_point():
             kept = min(decay, (1 + int(num_averaged)) / (10 + int(num_averaged)))
-            torch._foreach_lerp_(averaged, current, 1 - kept)
+            torch._foreach_lerp_(averaged, current, 1 - kept)  # type: ignore[attr-defined]
         else:
-            torch._foreach_copy_(averaged, current)
+            torch._foreach_copy_(averaged, current)  # type: ignore[attr-defined]
 
     return update
 
