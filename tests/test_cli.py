@@ -25,6 +25,8 @@ def vss(*arguments: str) -> subprocess.CompletedProcess[str]:
         (("segment", "/nowhere", "OUT", "--set", "segmenter.weights=none"), "/nowhere"),
         (("search", "/nowhere", "car > 1%"), "holds no run"),
         (("status", "/nowhere"), "holds no run"),
+        (("refine", "/nowhere", "car > 1%"), "holds no run"),
+        (("segment", "/nowhere", "OUT", "--set", "pass=fast"), "'full' or 'coarse'"),
         (("export", "/nowhere", "DEST", "--format", "gif"), "overlay"),
         (("evaluate", "kitti", "/nowhere"), "there is camvid"),
         (("evaluate", "camvid", "/nowhere"), "/nowhere"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 
@@ -35,6 +36,11 @@ def test_rows_come_back_and_say_more() -> None:
     assert row["clip_id"] == CLIP.clip_id == "000000005-000000009"
     assert Clip.from_row({**row, "added_later": 1}) == CLIP
     assert CLIP.num_frames == 4
+
+
+def test_rows_come_back_from_json() -> None:
+    clip = replace(CLIP, coarse_frames=(5, 7), coarse_pts=(500, 700))
+    assert Clip.from_row(json.loads(json.dumps(clip.to_row()))) == clip
 
 
 @settings(deadline=None)

@@ -68,7 +68,7 @@ def test_short_and_long_forms_are_the_same():
 
 def test_everything_is_written_out():
     content = config.from_dict(MINIMAL).to_dict()
-    assert set(content) == {*FAMILIES, "clip_seconds", "audit", "cut_threshold"}
+    assert set(content) == {*FAMILIES, "clip_seconds", "audit", "cut_threshold", "pass"}
     assert content["keyframes"] == {"name": "fixed", "every": 10, "every_seconds": None}
 
 
@@ -253,6 +253,34 @@ def test_a_fingerprint_tells_any_change(monkeypatch):
     seen.add(point.fingerprint("weights"))
     assert len(seen) == len(CHANGES) + 3
     assert all(re.fullmatch("[0-9a-f]{16}", fingerprint) for fingerprint in seen)
+
+
+def test_both_passes_of_a_point_share_a_fingerprint():
+    full, coarse = config.load("evs"), config.load("evs", ["pass=coarse"])
+    assert (full.to_dict()["pass"], coarse.to_dict()["pass"]) == ("full", "coarse")
+    assert full.fingerprint("weights") == coarse.fingerprint("weights")
+    assert coarse.of_pass("full") == full != coarse == config.from_dict(coarse.to_dict())
+
+
+@pytest.mark.parametrize("name", config.names())
+def test_a_coarse_pass_labels_by_the_network_alone_whatever_the_method(name):
+    point = config.load(name)
+    assert point.labelling == point.method
+    coarse = point.of_pass("coarse").labelling
+    assert (coarse.name, coarse.family) == ("per_frame", point.method.family)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("pass=fast", "pass: got 'fast'; Input should be 'full' or 'coarse'"),
+        ("pass_=coarse", "unknown key pass_; did you mean pass"),
+        ("pas=coarse", "unknown key pas; did you mean .*pass"),
+    ],
+)
+def test_a_pass_that_there_is_not(override, message):
+    with pytest.raises(ConfigError, match=f"^{message}"):
+        config.load("evs", [override])
 
 
 def test_a_fingerprint_does_not_tell_how_it_was_written():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -80,6 +81,24 @@ def test_clips_tile_the_video_and_feed_what_they_need(video: Video, seconds: flo
         needed = video.packets[clip.start : clip.stop]
         assert begin <= min(needed)
         assert max(needed) - begin < clip.num_packets <= max(needed) - begin + 2
+
+
+@settings(deadline=None)
+@given(videos, lengths, st.booleans())
+def test_the_coarse_pass_sees_every_codec_keyframe_and_something_of_every_clip(
+    video: Video, seconds: float, timed: bool
+) -> None:
+    video = video if timed else replace(video, pts=(), packets=(), codec_keyframes=(0,))
+    clips = plan_clips(video, seconds)
+    for clip in clips:
+        first, *others = clip.coarse_frames
+        assert first == clip.start
+        assert list(clip.coarse_frames) == sorted({*clip.coarse_frames})
+        assert {*others} <= {*video.codec_keyframes}
+        assert all(clip.start < frame < clip.stop for frame in others)
+        assert clip.coarse_pts == tuple(video.pts[frame] for frame in clip.coarse_frames if video.pts)
+    seen = {frame for clip in clips for frame in clip.coarse_frames}
+    assert seen == {*video.codec_keyframes, *(clip.start for clip in clips)}
 
 
 @settings(deadline=None)

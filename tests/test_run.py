@@ -18,6 +18,7 @@ from vss_ray.config import OperatingPoint
 from vss_ray.errors import RunMismatchError, StorageError
 from vss_ray.labels import taxonomy
 from vss_ray.run import FAILED, MANIFEST, RUN, Failure, Run, parquet_bytes
+from vss_ray.segmenters import builtin
 from vss_ray.storage.location import Location
 
 CLIP = Clip(
@@ -36,6 +37,8 @@ CLIP = Clip(
     origin_pts=0,
     seek_pts=None,
     num_packets=250,
+    coarse_frames=(0, 125),
+    coarse_pts=(0, 125 * 512),
 )
 
 
@@ -111,6 +114,47 @@ def test_another_source_is_refused_with_both_named(out, run):
         Run.start(out, point(), "/other")
 
 
+@pytest.mark.parametrize(("first", "then"), [("coarse", "full"), ("full", "coarse")])
+def test_both_passes_go_on_in_one_folder_which_says_what_was_asked_last(out, first, then):
+    begun = Run.start(out, point(f"pass={first}"), "/archive")
+    assert Run.start(out, point(f"pass={first}"), "/archive") == begun == Run.open(out)
+    before = begun.content()
+    following = Run.start(out, point(f"pass={then}"), "/archive")
+    assert following.fingerprint == begun.fingerprint
+    assert (before["operating_point"]["pass"], following.content()["operating_point"]["pass"]) == (first, then)
+    assert following.content() == {**before, "operating_point": following.point.to_dict()}
+    assert Run.open(out) == following
+
+
+def test_another_point_is_refused_whichever_pass(out):
+    Run.start(out, point("pass=coarse"), "/archive")
+    with pytest.raises(RunMismatchError) as caught:
+        Run.start(out, point("keyframes.every=7"), "/archive")
+    assert "keyframes.every was 10, is 7" in str(caught.value)
+    assert "pass was" not in str(caught.value)
+
+
+def test_a_coarse_run_can_be_gone_through_in_full_without_changing_it(out):
+    coarse = Run.start(out, point("pass=coarse"), "/archive")
+    before = out.read(RUN)
+    full = coarse.in_full()
+    assert (full.point, full.fingerprint) == (point(), coarse.fingerprint)
+    assert full.in_full() == full
+    assert out.read(RUN) == before
+
+
+def test_other_weights_than_the_coarse_pass_had_are_refused(out, tmp_path):
+    weights = tmp_path / "net.safetensors"
+    weights.write_bytes(next(builtin.WEIGHTS.glob("swiftnet_mobilenet*")).read_bytes())
+    coarse = Run.start(out, point("pass=coarse", f"segmenter.weights={weights}"), "/archive")
+    coarse.in_full()
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    with pytest.raises(RunMismatchError, match=r"weights was '[0-9a-f]{12}', is '[0-9a-f]{12}'"):
+        coarse.in_full()
+
+
 def test_a_folder_that_is_no_run(out, tmp_path):
     message = r"holds no run: it has no run\.json; start one with `vss segment SOURCE OUT`"
     with pytest.raises(StorageError, match=message):
@@ -128,7 +172,7 @@ def test_a_place_that_cannot_be_written(tmp_path):
 
 
 def test_the_manifest_comes_back(run):
-    clips = [CLIP, replace(CLIP, start=250, stop=300, first_pts=None, last_pts=None, seek_pts=250 * 512)]
+    clips = [CLIP, replace(CLIP, start=250, stop=300, first_pts=None, last_pts=None, seek_pts=250 * 512, coarse_pts=())]
     run.write_manifest(clips)
     rows = run.manifest_rows()
     assert [Clip.from_row(row) for row in rows] == clips

@@ -16,6 +16,7 @@ from vss_ray.clips import Clip
 from vss_ray.config import OperatingPoint
 from vss_ray.errors import ModelError
 from vss_ray.frames import Frame, Inferred
+from vss_ray.index.schema import record_schema
 from vss_ray.inference.every_picture import EveryPicture
 from vss_ray.inference.evs import Refining, Repairing
 
@@ -120,6 +121,47 @@ def test_scores_that_are_no_numbers_fail_their_clip_alone(where, value):
     )
 
 
+def test_rows_count_what_the_labels_show():
+    """Picture 3 is shown twice; keyframes are pictures 0, 4, 8; the network ran on them alone."""
+    chosen = point({"name": "evs"}, keyframes={"name": "fixed", "every": 4}, audit=0)
+    inference, method = stages.build_inference(chosen, threads=1, device="cpu"), stages.build_method(chosen)
+    mine, frames = clip(9)
+    shown = [*frames[:4], *frames[3:]]
+    times = [Frame(i / 10, frame.picture) for i, frame in enumerate(shown)]
+    prepared = method.prepare(replace(mine, stop=10), times)
+    (inferred,) = stages.infer(inference, [prepared])
+    assert isinstance(inferred, Inferred)
+    embeddings = np.eye(len(prepared.network_pictures), 5, dtype=np.float16)
+    finished = stages.finish_clip(chosen, method, prepared, replace(inferred, embeddings=embeddings))
+    labels = [labels.ids for labels in stages.label_clip(method, inference, replace(mine, stop=10), times)]
+    num_classes = len(inference.taxonomy)
+    assert finished.frames.schema.equals(record_schema(num_classes))
+    assert finished.facts["pass"] == "full"
+    rows = finished.frames.to_pylist()
+    for row, ids in zip(rows, labels, strict=True):
+        assert row["area"] == pytest.approx([np.mean(ids == i) for i in range(num_classes)], abs=1e-6)
+        middle = ids[64 // 3 : 128 // 3, 32:64]
+        shares = np.reshape(row["grid"], (9, num_classes))[4]
+        assert shares == pytest.approx([np.ceil(255 * np.mean(middle == i)) for i in range(num_classes)], abs=1)
+        assert [count > 0 for count in row["objects"]] == [np.sum(ids == i) > 3 for i in range(num_classes)]
+    assert prepared.keyframes.tolist() == [0, 4, 8]
+    at = [0, 5, 9]  # frames
+    assert [frame for frame, row in enumerate(rows) if row["embedding"] is not None] == at
+    assert [list(rows[frame]["embedding"]) for frame in at] == embeddings.tolist()
+    without = stages.finish_clip(chosen, method, prepared, inferred)
+    assert without.frames["embedding"].null_count == 10
+
+
+def test_embeddings_that_are_no_numbers_fail_their_clip():
+    chosen = point({"name": "per_frame"})
+    inference, method = stages.build_inference(chosen, threads=1, device="cpu"), stages.build_method(chosen)
+    (inferred,) = stages.infer(inference, [method.prepare(*clip(3))])
+    assert isinstance(inferred, Inferred)
+    broken = replace(inferred, embeddings=np.full((3, 4), np.nan, np.float16))
+    (answer,) = stages.infer(lambda clips: [broken], [method.prepare(*clip(3))])  # type: ignore[arg-type]
+    assert isinstance(answer, ModelError)
+
+
 def test_warming_up_leaves_nothing_behind():
     chosen = point({**FORWARD, "refine_every": 1})
     inference = stages.build_inference(chosen, threads=1, device="cpu")
@@ -130,3 +172,25 @@ def test_warming_up_leaves_nothing_behind():
     for one, two in zip(before, after, strict=True):
         np.testing.assert_array_equal(one.ids, two.ids)
         assert replace(one, ids=two.ids) == two
+
+
+@pytest.mark.parametrize(
+    "method", [{"name": "evs"}, {"name": "evs", "repair_every": 2}, {**FORWARD, "refine_every": 2}]
+)
+def test_a_coarse_pass_labels_every_frame_by_the_network_and_says_which_they_are(method):
+    chosen = point(method, **{"pass": "coarse", "audit": 1.0})
+    of, frames = clip(4)
+    of = replace(of, stop=100, coarse_frames=(0, 12, 30, 75))
+    inference = stages.build_inference(chosen, threads=1, device="cpu")
+    assert type(inference) is EveryPicture
+    assert stages.networks_of(chosen) == stages.networks_of(point({"name": "per_frame"}))
+    labelling = stages.build_method(chosen)
+    prepared = labelling.prepare(of, frames)
+    (inferred,) = stages.infer(inference, [prepared])
+    assert isinstance(inferred, Inferred)
+    finished = stages.finish_clip(chosen, labelling, prepared, inferred)
+    assert finished.frames["frame"].to_pylist() == [0, 12, 30, 75]
+    assert finished.frames["pts_seconds"].to_pylist() == [0.0, 0.1, 0.2, 0.3]
+    assert set(finished.frames["pass"].to_pylist()) == {finished.facts["pass"]} == {"coarse"}
+    assert (finished.facts["num_frames"], finished.facts["num_keyframes"], finished.facts["audit"]) == (4, 4, None)
+    assert len(list(chosen.masks.module.build(chosen.masks.config).decode(finished.mask))) == 4

@@ -5,10 +5,16 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 LONGEST = 3.0
 """A group of pictures is cut only when it is longer than this many times the wanted length of a clip."""
+
+Pass = Literal["full", "coarse"]
+FULL: Pass = "full"
+"""Every frame of a clip is decoded, and the operating point's method labels it."""
+COARSE: Pass = "coarse"
+"""Of a clip only ``Clip.coarse_frames`` are decoded, and the network labels each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +72,11 @@ class Clip:
     """Presentation time of the codec keyframe that decoding starts from; None: the beginning of the file."""
     num_packets: int
     """Packets from that keyframe on that must be fed to the decoder; the frames of the clip need no more."""
+    coarse_frames: tuple[int, ...] = ()
+    """What the coarse pass looks at, frame numbers in the video: the first frame, so that no clip goes unseen, and the
+    codec keyframes. Where clips begin at codec keyframes, as they nearly always do, these are the codec keyframes."""
+    coarse_pts: tuple[int, ...] = ()
+    """Presentation time of each of them; empty where ``first_pts`` is None."""
 
     @property
     def clip_id(self) -> str:
@@ -104,8 +115,10 @@ class Clip:
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Clip:
-        """The inverse of ``to_row``; columns that a clip does not know are ignored."""
-        return cls(**{field.name: row[field.name] for field in fields(cls)})
+        """The inverse of ``to_row``, of rows that went through JSON or Arrow too; other columns are ignored."""
+        values: dict[str, Any] = {field.name: row[field.name] for field in fields(cls)}
+        lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        return cls(**{**values, **lists})
 
 
 def video_id(relative_path: str) -> str:

@@ -17,13 +17,14 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from vss_ray import plugins
+from vss_ray.clips import FULL, Pass
 from vss_ray.errors import ConfigError
 from vss_ray.networks.stored import SUFFIX
 from vss_ray.segmenters import Description
 
 FAMILIES = {"method": "methods", "segmenter": "segmenters", "keyframes": "keyframes", "flow": "flow", "masks": "masks"}
 """Key of an operating point -> folder of the package whose modules are its legal names."""
-OUTPUT_SCHEMA = 1
+OUTPUT_SCHEMA = 2
 """Version of everything in OUT; part of the fingerprint."""
 
 T = TypeVar("T")
@@ -64,6 +65,8 @@ class OperatingPoint(BaseModel):
     """Share of frames on which carried labels are compared with the network's own."""
     cut_threshold: float = Field(default=27.0, gt=0)
     """Change from one picture to the next that counts as a cut (PySceneDetect's content score)."""
+    pass_: Pass = Field(default=FULL, alias="pass")
+    """``coarse`` labels codec keyframes only, each by the network; the rest of the point waits for ``vss refine``."""
 
     @field_validator(*FAMILIES, mode="before")
     @classmethod
@@ -87,9 +90,20 @@ class OperatingPoint(BaseModel):
     def to_dict(self) -> dict[str, Any]:
         """The form of the YAML, defaults written out."""
         return {
-            key: value.to_dict() if isinstance(value, Part) else value
-            for key, value in ((name, getattr(self, name)) for name in type(self).model_fields)
+            field.alias or name: value.to_dict() if isinstance(value := getattr(self, name), Part) else value
+            for name, field in type(self).model_fields.items()
         }
+
+    def of_pass(self, which: Pass) -> OperatingPoint:
+        """This point with another pass; a run takes it for the same point."""
+        return self.model_copy(update={"pass_": which})
+
+    @property
+    def labelling(self) -> Part:
+        """The method that really labels: between the pictures of a coarse pass lie seconds, and nothing is carried."""
+        if self.pass_ == FULL:
+            return self.method
+        return Part("methods", "per_frame", plugins.load("methods", "per_frame").Config())
 
     def resolved(self, has_cuda: bool) -> OperatingPoint:
         """This point with ``auto`` replaced by what will really run here, and paths that every worker understands."""
@@ -113,8 +127,12 @@ class OperatingPoint(BaseModel):
         return replace(base, digest=hashlib.sha256(f"{base.digest}, {own}".encode()).hexdigest()) if own else base
 
     def fingerprint(self, weights_digest: str) -> str:
-        """16 hex digits over the whole point, the weights and the output schema."""
-        content = {"point": self.to_dict(), "weights": weights_digest, "schema": OUTPUT_SCHEMA}
+        """16 hex digits over the point, the weights and the output schema.
+
+        ``pass`` is left out: both passes of a point share an OUT, in which every clip and row says which one made it.
+        """
+        point = {key: value for key, value in self.to_dict().items() if key != "pass"}
+        content = {"point": point, "weights": weights_digest, "schema": OUTPUT_SCHEMA}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -145,7 +163,8 @@ def from_dict(content: dict[str, Any]) -> OperatingPoint:
     try:
         return OperatingPoint.model_validate(content)
     except ValidationError as error:
-        raise ConfigError(_explain(error, "", list(OperatingPoint.model_fields))) from error
+        known = [field.alias or name for name, field in OperatingPoint.model_fields.items()]
+        raise ConfigError(_explain(error, "", known)) from error
 
 
 def dataclass_from(kind: type[T], overrides: Sequence[str]) -> T:

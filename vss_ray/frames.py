@@ -118,6 +118,9 @@ class Inferred:
     second stage scores every picture give D maps."""
     extra: dict[str, NDArray] = field(default_factory=dict)
     """What else the method's third stage needs of the second, by name."""
+    embeddings: NDArray[np.float16] | None = None
+    """(M, E) what every network picture looks like: the network's deepest features, mean over the picture, of length 1;
+    None where the network has none to give."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -80,6 +80,8 @@ def _clip(video: Video, times: Sequence[float], order: Sequence[int], start: int
     keyframe = video.codec_keyframes[bisect_right(video.codec_keyframes, start) - 1]
     # Packets in front of the first shown one must be decoded too, so frame 0 means the beginning of the file.
     from_packet = video.packets[keyframe] if keyframe else 0
+    inside = slice(bisect_right(video.codec_keyframes, start), bisect_left(video.codec_keyframes, stop))
+    coarse = (start, *video.codec_keyframes[inside])
     return Clip(
         video_id=video.video_id,
         source=video.source,
@@ -96,6 +98,8 @@ def _clip(video: Video, times: Sequence[float], order: Sequence[int], start: int
         origin_pts=video.pts[0] if video.pts else 0,
         seek_pts=video.pts[keyframe] if keyframe else None,
         num_packets=_end(order, max(video.packets[start:stop])) - from_packet if video.packets else stop,
+        coarse_frames=coarse,
+        coarse_pts=tuple(video.pts[frame] for frame in coarse) if video.pts else (),
     )
 
 

@@ -1,4 +1,9 @@
-"""OUT as one run: what it was started with, what is planned, done and failed."""
+"""OUT as one run: what it was started with, what is planned, done and failed.
+
+A run has one operating point, and ``pass`` is no part of what tells it from another: ``vss segment`` goes on with it
+coarse or in full, as asked, ``vss refine`` in full on some clips. A clip goes from coarse to full and never back. Its
+own record says which pass made it; ``operating_point.pass`` in run.json says what ``segment`` was last asked for.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,7 @@ import io
 import json
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import Any
 
@@ -14,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vss_ray import config
-from vss_ray.clips import Clip
+from vss_ray.clips import FULL, Clip
 from vss_ray.config import OperatingPoint
 from vss_ray.errors import RunMismatchError, StorageError
 from vss_ray.labels.taxonomy import Taxonomy
@@ -39,6 +44,7 @@ MANIFEST_SCHEMA = pa.schema(
         *((name, pa.int64()) for name in ("size_bytes", "width", "height", "rotation", "start", "stop")),
         *((name, pa.float64()) for name in ("start_seconds", "stop_seconds")),
         *((name, pa.int64()) for name in ("first_pts", "last_pts", "origin_pts", "seek_pts", "num_packets")),
+        *((name, pa.list_(pa.int64())) for name in ("coarse_frames", "coarse_pts")),
     ]
 )
 
@@ -95,16 +101,13 @@ class Run:
             location.write(RUN, _json(content))
             return run
         content = run.content()
-        if content["fingerprint"] != run.fingerprint:
-            raise RunMismatchError(
-                f"{location.root} holds run {content['fingerprint']}, this would be {run.fingerprint}: "
-                f"{_difference(content, point.to_dict(), description.digest)}; "
-                "give another OUT, or the operating point of the first run"
-            )
+        run._check(content, description.digest)
         if content["source"] != source:
             raise RunMismatchError(
                 f"{location.root} holds a run over {content['source']}, got {source}; give another OUT"
             )
+        if content["operating_point"]["pass"] != point.pass_:
+            location.write(RUN, _json({**content, "operating_point": point.to_dict()}))
         return run
 
     @classmethod
@@ -123,9 +126,29 @@ class Run:
             content["fingerprint"],
         )
 
+    def in_full(self) -> Run:
+        """The same run with the full pass, for some of its clips; run.json stays as it is.
+
+        Raises:
+            RunMismatchError: The weights are not those that OUT was made with.
+            ModelError: They are missing or broken.
+        """
+        run = replace(self, point=self.point.of_pass(FULL))
+        digest = run.point.describe().digest
+        replace(run, fingerprint=run.point.fingerprint(digest))._check(self.content(), digest)
+        return run
+
     def content(self) -> dict[str, Any]:
         """run.json."""
         return _content(self.location)
+
+    def _check(self, content: dict[str, Any], digest: str) -> None:
+        if content["fingerprint"] != self.fingerprint:
+            raise RunMismatchError(
+                f"{self.location.root} holds run {content['fingerprint']}, this would be {self.fingerprint}: "
+                f"{_difference(content, self.point.to_dict(), digest)}; "
+                "give another OUT, or the operating point of the first run"
+            )
 
     def write_summary(self, summary: dict[str, Any]) -> None:
         """Put the closing summary of this run into run.json."""
@@ -165,7 +188,7 @@ def _content(location: Location) -> dict[str, Any]:
 def _difference(content: dict[str, Any], point: dict[str, Any], digest: str) -> str:
     before = _flat(content["operating_point"]) | {"weights": content["weights_sha256"][:12]}
     now = _flat(point) | {"weights": digest[:12]}
-    changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+    changed = [key for key in {**before, **now} if before.get(key) != now.get(key) and key != "pass"]
     return (
         ", ".join(f"{key} was {before.get(key)!r}, is {now.get(key)!r}" for key in changed) or "another output schema"
     )

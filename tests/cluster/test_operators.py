@@ -83,6 +83,18 @@ def test_rows_carry_all_that_a_stage_needs_and_no_more(point):
     assert row.story.costs["infer_seconds"] > 0
 
 
+def test_embeddings_travel_to_the_last_stage(point, monkeypatch):
+    prepared = prepare(point, "a")
+    infer = Infer(point, "cpu", 1, [])
+    assert inferred_of(split(infer(join([row_of(prepared)])))[0]).embeddings is None
+    own = np.eye(len(prepared.network_pictures), 7, dtype=np.float16)
+    plain = infer._inference
+    monkeypatch.setattr(infer, "_inference", lambda clips: [replace(i, embeddings=own) for i in plain(clips)])
+    (row,) = split(infer(join([row_of(prepared)])))
+    np.testing.assert_array_equal(inferred_of(row).embeddings, own)
+    same_arrays(prepared_of(row).motion, prepared.motion)
+
+
 @pytest.mark.parametrize("batch", [1, 4])
 def test_what_is_broken_costs_only_its_clip(point, batch):
     good, other = prepare(point, "good"), prepare(point, "other one", count=9)

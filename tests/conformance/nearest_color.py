@@ -72,6 +72,11 @@ class Encoder(nn.Module):
         """From stride to stride."""
         return tuple(self.parts)
 
+    @property
+    def deepest(self) -> nn.Module:
+        """At stride 32."""
+        return self.parts[-1]
+
     def early(self, x: Tensor) -> Tensor:
         """At stride 2."""
         return Shrink(2)(x)

@@ -232,6 +232,7 @@ def assert_same_arrays(results: Any, wanted: Any) -> None:
     assert results.extra.keys() == wanted.extra.keys()
     for name, array in results.extra.items():
         np.testing.assert_array_equal(array, wanted.extra[name])
+    np.testing.assert_array_equal(results.embeddings, wanted.embeddings)
 
 
 def test_labels_are_those_of_the_frames(form):
@@ -319,6 +320,18 @@ def test_clips_share_batches_without_touching_each_other(form):
             (alone,) = infer(inference, prepared[i])
             assert_same_arrays(inferred, alone)
             assert inferred.scores.shape[0] in (len(prepared[i].network_pictures), len(clips[i]))
+
+
+def test_keyframes_are_embedded_as_the_network_alone_embeds_them(form):
+    images = moving(10)
+    method, inference = build(point(form))
+    prepared = method.prepare(*clip_of(images))
+    (inferred,) = infer(inference, prepared)
+    assert inferred.embeddings.dtype == np.float16
+    assert len(inferred.embeddings) == len(prepared.network_pictures)
+    rows = np.searchsorted(prepared.network_pictures, prepared.keyframes)
+    (alone,) = infer(*(build(operating_point("per_frame"))[1:]), prepare(operating_point("per_frame"), images))
+    np.testing.assert_allclose(inferred.embeddings[rows], alone.embeddings[prepared.keyframes], atol=1e-3)
 
 
 def test_no_clips_at_all(form):

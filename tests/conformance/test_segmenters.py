@@ -135,6 +135,21 @@ def test_probabilities(segmenter, pixels):
     assert scores.astype(np.float64).std() > 0
 
 
+def test_pictures_are_embedded_in_the_same_pass(config, segmenter, pixels):
+    scores, embeddings = segmenter.score_and_embed(pixels)
+    assert scores.tobytes() == segmenter(pixels).tobytes()
+    if isinstance(config, exported.Config):
+        assert embeddings is None
+        return
+    assert embeddings.dtype == np.float16
+    assert embeddings.shape == (3, {"builtin": 512, "transformers": 32}[type(config).__module__.rpartition(".")[2]])
+    np.testing.assert_allclose(np.linalg.norm(embeddings.astype(np.float64), axis=1), 1, atol=2e-3)
+    assert embeddings.tobytes() == segmenter.score_and_embed(pixels.copy())[1].tobytes()
+    batch = np.stack([pixels[2], pixels[1], pixels[2]])
+    assert segmenter.score_and_embed(batch)[1][1].tobytes() == embeddings[1].tobytes()
+    assert not np.array_equal(embeddings[0], embeddings[1])
+
+
 def test_the_same_pixels_give_the_same_bytes(segmenter, pixels):
     assert segmenter(pixels).tobytes() == segmenter(pixels.copy()).tobytes()
 

@@ -15,8 +15,8 @@ from torch import nn
 
 from vss_ray.inference.gsvnet import Hyperparameters
 from vss_ray.networks import dcfm as dcfm_network
+from vss_ray.networks import halves, stored
 from vss_ray.networks import lmanet as lmanet_network
-from vss_ray.networks import stored
 
 OVERWHELMING = 1e9
 
@@ -61,7 +61,7 @@ def _lmanet(copying: bool) -> tuple[nn.Module, dict[str, str]]:
     """Copying: what is read from the memory changes features that nothing listens to; noise is added to all of them."""
     fusion = "blend" if copying else "gated"
     config = lmanet_network.Config(fusion=fusion, key_channels=4, value_channels=8, window=5)
-    network = lmanet_network.LmaNet(config, load_network(Config())[0])
+    network = lmanet_network.LmaNet(config, halves.cut(load_network(Config())[0]))
     if not copying:
         nn.init.constant_(network.fusion.mix.norm.weight, 20.0)  # type: ignore[union-attr]
     return network, {"config": json.dumps(vars(config))}

@@ -29,7 +29,7 @@ def test_all_are_known():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_fp32_is_what_plain_torch_says(name, build, pixels, expected):
-    scores = build(name)(pixels)
+    scores, _ = build(name)(pixels)
     assert scores.dtype == np.float16
     assert scores.shape == expected.shape == (2, 24, 40, 11)
     assert scores.flags.c_contiguous
@@ -41,7 +41,7 @@ def test_fp32_is_what_plain_torch_says(name, build, pixels, expected):
 def test_bf16_is_nearly_that(name, build, pixels, expected):
     if not plugins.load("engines", name).has_bf16():
         pytest.skip("this CPU has no bf16")
-    scores, expected = build(name, "bf16")(pixels).astype(np.float32), expected.astype(np.float32)
+    scores, expected = build(name, "bf16")(pixels)[0].astype(np.float32), expected.astype(np.float32)
     assert np.abs(scores - expected).mean() < 0.02
     # The network is random: most pixels are a tie. Where it prefers a class, that class must win.
     second, first = np.moveaxis(np.sort(expected, -1)[..., -2:], -1, 0)
@@ -56,17 +56,17 @@ def test_bf16_is_nearly_that(name, build, pixels, expected):
 def test_sizes_may_alternate(name, build, pixels):
     engine = build(name)
     wide, tall = pixels, np.ascontiguousarray(pixels.swapaxes(1, 2))
-    first = engine(wide)
-    assert engine(tall).shape == (2, 40, 24, 11)
-    np.testing.assert_array_equal(engine(wide), first)
+    first, _ = engine(wide)
+    assert engine(tall)[0].shape == (2, 40, 24, 11)
+    np.testing.assert_array_equal(engine(wide)[0], first)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_picture_is_independent_of_its_batch(name, build, pixels):
     engine = build(name)
-    together = engine(pixels)
-    np.testing.assert_array_equal(engine(pixels[1:])[0], together[1])
-    np.testing.assert_array_equal(engine(pixels[::-1])[0], together[1])
+    together, _ = engine(pixels)
+    np.testing.assert_array_equal(engine(pixels[1:])[0][0], together[1])
+    np.testing.assert_array_equal(engine(pixels[::-1])[0][0], together[1])
 
 
 def test_cuda_means_torch_and_bf16():

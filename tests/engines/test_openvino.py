@@ -22,7 +22,7 @@ from torch import nn
 from vss_ray import engines
 config = engines.Execution(engine="openvino", precision="fp32")
 engine = engines.build(config, nn.Conv2d(3, 2, 4, 4), mean=(0,) * 3, std=(1,) * 3, threads=1, device="cpu")
-print(engine(np.zeros((1, 32, 32, 3), np.uint8)).shape)
+print(engine(np.zeros((1, 32, 32, 3), np.uint8))[0].shape)
 assert not [name for name in sys.modules if name.startswith("openvino_telemetry.")]
 """
 

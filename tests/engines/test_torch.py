@@ -29,10 +29,11 @@ def test_uses_the_threads_it_was_given(network, pixels):
 def test_cuda_is_nearly_what_the_cpu_says(network, pixels, expected, compiled):
     config = engine.Config(precision="bf16", compile=compiled)
     on_cuda = engine.build(config, network, device="cuda", **NORMALIZATION)
-    scores = on_cuda(pixels)
+    scores, embeddings = on_cuda(pixels)
     assert scores.dtype == np.float16
     assert scores.flags.c_contiguous
     assert (scores.argmax(-1) == expected.argmax(-1)).mean() > 0.995
-    np.testing.assert_array_equal(on_cuda(pixels), scores)
-    np.testing.assert_array_equal(on_cuda(pixels[::-1])[1], scores[0])
+    np.testing.assert_array_equal(on_cuda(pixels)[0], scores)
+    np.testing.assert_array_equal(on_cuda(pixels[::-1])[0][1], scores[0])
+    np.testing.assert_array_equal(on_cuda(pixels)[1], embeddings)
     network.cpu()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from fractions import Fraction
 
@@ -11,16 +10,21 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from vss_ray import config
 from vss_ray.errors import ConfigError, StorageError, VideoError
 from vss_ray.export.drawing import BACKGROUND, OverlayFrame, Painter, Passage
-from vss_ray.export.overlay import export_overlay, write_overlay
+from vss_ray.export.export import export
+from vss_ray.export.formats.overlay import write_overlay
+from vss_ray.export.walk import Selection
+from vss_ray.index.build import compact
+from vss_ray.index.search import search
 from vss_ray.labels import taxonomy
 from vss_ray.masks import ffv1
 from vss_ray.media.archive import list_videos
 from vss_ray.media.probe import probe
 from vss_ray.media.write import write_video
 from vss_ray.plan import plan_clips
-from vss_ray.run import parquet_bytes
+from vss_ray.run import Run
 from vss_ray.storage.commit import commit
 from vss_ray.storage.location import Location
 
@@ -52,7 +56,7 @@ def frames_of(height: int, width: int, count: int = 6) -> list[OverlayFrame]:
 
 
 @pytest.fixture
-def run(tmp_path) -> Location:
+def run(tmp_path) -> Run:
     """Two clips of a 64x48 video of 25 frames; only the first is committed."""
     source = tmp_path / "drive.mp4"
     gray = (np.full((48, 64, 3), 8 * n, np.uint8) for n in range(25))
@@ -61,23 +65,30 @@ def run(tmp_path) -> Location:
     (entry,) = list_videos(str(source))
     clips = plan_clips(replace(probe(entry), video_id="drive"), seconds=0.8)
     assert len(clips) > 1
-    location = Location.open(tmp_path / "out")
-    location.write("run.json", json.dumps({"taxonomy": CAMVID.to_dict()}).encode())
-    location.write("manifest.parquet", parquet_bytes(pa.Table.from_pylist([clip.to_row() for clip in clips])))
+    run = Run(Location.open(tmp_path / "out"), config.load("evs"), CAMVID, str(tmp_path), "0123456789abcdef")
+    run.write_manifest(clips)
     clip = clips[0]
     ids = [labels(n, 48, 64) for n in range(clip.num_frames)]
     passage = passage_of(ids, TIMES[: clip.num_frames], [0])
     table = pa.table(
         {
+            "frame": pa.array(range(clip.num_frames), pa.int64()),
             "pts_seconds": passage.pts_seconds,
             "is_keyframe": passage.is_keyframe,
             "key_distance": pa.array(range(clip.num_frames), pa.int32()),
+            "unreliable": np.zeros(clip.num_frames, np.float32),
             "area": pa.FixedSizeListArray.from_arrays(passage.shares.ravel(), len(CAMVID)),
         }
     )
     mask = ffv1.build(ffv1.Config()).encode(ids)
-    commit(location, clip.video_id, clip.clip_id, mask, table, clip.to_row())
-    return location
+    commit(run.location, clip.video_id, clip.clip_id, mask, table, clip.to_row())
+    return run
+
+
+def export_overlay(run: Run, dest: str, *options: str, video_id: str | None = None) -> list[str]:
+    """The paths."""
+    units = list(export(run, dest, "overlay", Selection(video_id=video_id), options))
+    return [f"{dest}/{file}" for unit in units for file in unit.files]
 
 
 def read(path: str) -> tuple[list[np.ndarray], list[float]]:
@@ -93,7 +104,7 @@ def test_video_has_the_frames_and_times_of_the_source(run, tmp_path):
     np.testing.assert_allclose(times, TIMES, atol=2e-5)
     assert images[0].shape[1] == 64
     assert images[0].shape[0] > 48
-    done = run.list("commits")[0].removesuffix(".parquet").split("-")[-1]
+    done = run.location.list("commits")[0].removesuffix(".parquet").split("-")[-1]
     for index, image in enumerate(images):
         colored = int(np.ptp(image[40:47, 34:62].mean((0, 1)))) > 20
         assert colored == (index < int(done)), index
@@ -104,12 +115,12 @@ def test_plays_while_it_loads(run, tmp_path):
     with open(path, "rb") as file:
         content = file.read()
     assert content.index(b"moov") < content.index(b"mdat")
-    assert [entry.name for entry in (tmp_path / "dest").iterdir()] == ["drive.mp4"]
+    assert [entry.name for entry in (tmp_path / "dest").glob("[!.]*")] == ["drive.mp4"]
 
 
 def test_alpha_is_how_much_color_is_seen(run, tmp_path):
     for alpha in (0.0, 1.0):
-        (path,) = export_overlay(run, str(tmp_path / "dest"), alpha=alpha, video_id="drive")
+        (path,) = export_overlay(run, str(tmp_path / f"dest{alpha}"), f"alpha={alpha}", video_id="drive")
         pixel = read(path)[0][5][44, 50].astype(int)
         wanted = np.array(CAMVID.colors[ROAD]) if alpha else np.array([40, 40, 40])
         assert np.abs(pixel - wanted).max() < 25
@@ -117,7 +128,7 @@ def test_alpha_is_how_much_color_is_seen(run, tmp_path):
 
 def test_wrong_options_are_named(run, tmp_path):
     with pytest.raises(ConfigError, match=r"alpha is 1\.5"):
-        export_overlay(run, str(tmp_path), alpha=1.5)
+        export_overlay(run, str(tmp_path), "alpha=1.5")
     with pytest.raises(ConfigError, match=r"no video 'x' .* there is drive"):
         export_overlay(run, str(tmp_path), video_id="x")
     with pytest.raises(ConfigError, match="is the source itself"):
@@ -125,12 +136,12 @@ def test_wrong_options_are_named(run, tmp_path):
     with pytest.raises(ConfigError, match="local folder"):
         export_overlay(run, "s3://bucket/dest")
     with pytest.raises(StorageError, match=r"run\.json"):
-        export_overlay(Location.open(tmp_path / "empty"), str(tmp_path))
+        Run.open(Location.open(tmp_path / "empty"))
 
 
 def test_missing_source_and_dest_are_named(run, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match=r"cannot write .*file/x"):
+    with pytest.raises(StorageError, match=r"/file/x/.*: a file stands where a folder belongs"):
         export_overlay(run, str(tmp_path / "file" / "x"))
     (tmp_path / "drive.mp4").unlink()
     with pytest.raises(StorageError, match=r"drive\.mp4"):
@@ -148,11 +159,22 @@ def test_damaged_source_is_shown_as_far_as_it_goes(run, tmp_path):
     assert 10 < len(read(path)[0]) < 25
 
 
+def test_spans_follow_one_another(made, write):
+    compact(made.run.location)
+    query = "car > 15% or pole > 0.5%"
+    path = write("overlay", where=query, video_id="drive_1-0000beef") / "drive_1-0000beef.mp4"
+    hits = [hit for hit in search(made.run.location, query, CAMVID) if hit.video_id == "drive_1-0000beef"]
+    assert len(hits) > 1
+    images, times = read(str(path))
+    assert len(images) == sum(hit.frames for hit in hits)
+    np.testing.assert_allclose(np.diff(times), 1 / 12.5, atol=2e-5)
+
+
 @pytest.mark.parametrize("size", [(1, 1), (33, 17), (49, 65), (360, 480), (200, 30)])
 def test_any_size_is_drawn(tmp_path, size):
-    path = str(tmp_path / "out.mp4")
-    write_overlay(frames_of(*size), path, taxonomy=CAMVID)
-    images, _ = read(path)
+    path = tmp_path / "out.mp4"
+    write_overlay([(frame.pts_seconds, frame) for frame in frames_of(*size)], path, taxonomy=CAMVID)
+    images, _ = read(str(path))
     assert len(images) == 6
     assert images[0].shape[0] >= size[0]
     assert images[0].shape[1] in (size[1], size[1] + 1)
@@ -160,7 +182,7 @@ def test_any_size_is_drawn(tmp_path, size):
 
 def test_nothing_to_draw_is_refused(tmp_path):
     with pytest.raises(VideoError, match="no frame"):
-        write_overlay([], str(tmp_path / "out.mp4"), taxonomy=CAMVID)
+        write_overlay([], tmp_path / "out.mp4", taxonomy=CAMVID)
 
 
 def test_void_keeps_the_picture():

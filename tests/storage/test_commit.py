@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Callable
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from vss_ray.errors import StorageError
-from vss_ray.storage.commit import commit, committed, read_mask, read_record
+from vss_ray.storage.commit import commit, committed, drop_superseded, passes, read_mask, read_record
 from vss_ray.storage.location import Location, MissingError
 
 MASK = b"label video" * 100
@@ -29,16 +31,25 @@ class Killed(BaseException):
 
 
 class Mortal:
-    """A location whose process dies at its n-th write, before or after the bytes are there."""
+    """A location whose process dies at its n-th change, before or after it is made."""
 
     def __init__(self, location: Location, writes: int, after: bool) -> None:
         self.location, self.left, self.after = location, writes, after
 
     def write(self, path: str, data: bytes) -> None:
+        self._change(partial(self.location.write, path, data))
+
+    def delete(self, path: str) -> None:
+        self._change(partial(self.location.delete, path))
+
+    def list(self, prefix: str) -> list[str]:
+        return self.location.list(prefix)
+
+    def _change(self, change: Callable[[], None]) -> None:
         self.left -= 1
         if self.left < 0 and not self.after:
             raise Killed
-        self.location.write(path, data)
+        change()
         if self.left < 0:
             raise Killed
 
@@ -87,6 +98,78 @@ def test_killed_after_the_record_is_done(location):
     assert committed(location) == {("v-1", "000-010")}
     stored, _ = read_record(location, "v-1", "000-010")
     assert read_mask(location, stored) == MASK
+
+
+COARSE_ROW = {**ROW, "pass": "coarse"}
+COARSE_MASK, COARSE_FRAMES = b"coarse" * 50, FRAMES[:2]
+
+
+def test_the_coarse_pass_has_files_of_its_own(location):
+    row = commit(location, "v-1", "000-010", COARSE_MASK, COARSE_FRAMES, COARSE_ROW)
+    assert row["mask_path"] == "masks/v-1/000-010.coarse.mkv"
+    assert location.list() == ["commits/v-1/000-010.coarse.parquet", "masks/v-1/000-010.coarse.mkv"]
+    assert committed(location) == {("v-1", "000-010")}
+    assert passes(location) == {("v-1", "000-010"): "coarse"}
+    stored, frames = read_record(location, "v-1", "000-010")
+    assert (stored, frames) == (row, COARSE_FRAMES)
+    assert read_mask(location, stored) == COARSE_MASK
+    drop_superseded(location)
+    assert len(location.list()) == 2
+
+
+def test_the_full_pass_wins_and_the_coarse_one_can_go(location):
+    commit(location, "v-1", "000-010", COARSE_MASK, COARSE_FRAMES, COARSE_ROW)
+    commit(location, "v-2", "000-010", COARSE_MASK, COARSE_FRAMES, COARSE_ROW)
+    commit(location, "v-1", "000-010", MASK, FRAMES, {**ROW, "pass": "full"})
+    commit(location, "v-3", "000-010", MASK, FRAMES, ROW)
+    best = {("v-1", "000-010"): "full", ("v-2", "000-010"): "coarse", ("v-3", "000-010"): "full"}
+    assert passes(location) == best
+    assert read_record(location, "v-1", "000-010")[1].equals(FRAMES)
+    assert len(location.list()) == 8
+    drop_superseded(location)
+    assert passes(location) == best
+    assert [path for path in location.list() if "v-2" not in path] == [
+        f"{folder}/{video}/000-010.{suffix}"
+        for folder, suffix in (("commits", "parquet"), ("masks", "mkv"))
+        for video in ("v-1", "v-3")
+    ]
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("step", range(4))
+def test_killed_anywhere_between_the_passes_a_clip_is_never_without_record_or_mask(location, step, after):
+    """Two writes of the full pass, then two deletions."""
+    commit(location, "v-1", "000-010", COARSE_MASK, COARSE_FRAMES, COARSE_ROW)
+    mortal = Mortal(location, step, after)
+    with pytest.raises(Killed):
+        replace_coarse(mortal)
+    is_full = (step, after) > (1, False)
+    assert passes(location) == {("v-1", "000-010"): "full" if is_full else "coarse"}
+    stored, frames = read_record(location, "v-1", "000-010")
+    assert frames.equals(FRAMES if is_full else COARSE_FRAMES)
+    assert read_mask(location, stored) == (MASK if is_full else COARSE_MASK)
+    replace_coarse(location)
+    assert location.list() == ["commits/v-1/000-010.parquet", "masks/v-1/000-010.mkv"]
+
+
+def replace_coarse(location) -> None:
+    commit(location, "v-1", "000-010", MASK, FRAMES, ROW)
+    drop_superseded(location)
+
+
+def test_a_coarse_record_that_goes_while_it_is_looked_for(tmp_path):
+    """Between the look at the full record and that at the coarse one, the full one comes and the coarse one goes."""
+
+    class Changing(Location):
+        def read(self, path: str) -> bytes:
+            if path.endswith(".coarse.parquet"):
+                commit(location, "v", "c", MASK, FRAMES, ROW)
+                drop_superseded(location)
+            return super().read(path)
+
+    location = Location.open(tmp_path)
+    commit(location, "v", "c", COARSE_MASK, COARSE_FRAMES, COARSE_ROW)
+    assert read_record(Changing(location.root), "v", "c")[1].equals(FRAMES)
 
 
 def test_same_input_same_bytes_whatever_the_order_of_keys(location):

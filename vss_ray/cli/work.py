@@ -1,8 +1,8 @@
-"""Commands that do the work: plan, segment, status."""
+"""Commands that do the work: plan, segment, refine, status."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -11,8 +11,12 @@ from rich.table import Table
 
 from vss_ray import config
 from vss_ray.cli.app import Address, AsJson, ConfigName, Limit, Out, Overrides, Source, app, print_json, progress
+from vss_ray.clips import COARSE, FULL
 from vss_ray.run import Run
 from vss_ray.storage.location import Location
+
+if TYPE_CHECKING:
+    from vss_ray.cluster.summary import Summary
 
 
 @app.command()
@@ -69,13 +73,31 @@ def segment(
     from vss_ray.cluster.segment import segment as run_segment
 
     point = config.load(config_name, overrides or ())
-    summary = run_segment(source, out, point, limit=limit, address=address, console=progress)
+    _conclude(out, run_segment(source, out, point, limit=limit, address=address, console=progress), as_json)
+
+
+@app.command()
+def refine(
+    out: Out,
+    query: Annotated[str, typer.Argument(help="What is worth the full pass, as for search.", show_default=False)],
+    address: Address = None,
+    as_json: AsJson = False,
+) -> None:
+    """After `segment --set pass=coarse`: label every frame, but only of the clips in which a query finds something."""
+    from vss_ray.cluster.refine import refine as run_refine
+
+    _conclude(out, run_refine(out, query, address=address, console=progress), as_json)
+
+
+def _conclude(out: str, summary: Summary, as_json: bool) -> None:
+    """Print what was done; exit code 2 where something failed."""
+    run = Run.open(Location.open(out))
     if as_json:
         print_json(summary.to_dict())
     else:
-        Console().print(summary.table(Run.open(Location.open(out)).taxonomy))
+        Console().print(summary.table(run.taxonomy))
     if summary.clips_failed or summary.videos_failed:
-        for failure in Run.open(Location.open(out)).failures()[:10]:
+        for failure in run.failures()[:10]:
             progress.print(f"[red]{failure.stage}: {escape(failure.message)}", highlight=False)
         raise typer.Exit(2)
 
@@ -88,32 +110,38 @@ def status(
 ) -> None:
     """What is done, what is left, what failed and why."""
     from vss_ray.index.build import compact as compact_tables
-    from vss_ray.storage.commit import committed
+    from vss_ray.storage.commit import drop_superseded, passes
 
     run = Run.open(Location.open(out))
     planned = {(row["video_id"], row["clip_id"]): row for row in run.manifest_rows()}
-    done = committed(run.location) & set(planned)
+    done = {key: best for key, best in passes(run.location).items() if key in planned}
+    coarse = [key for key, best in done.items() if best == COARSE]
     if compact:
         compact_tables(run.location, list(planned))
+        drop_superseded(run.location)
     seconds = {key: row["stop_seconds"] - row["start_seconds"] for key, row in planned.items()}
-    failures = [failure for failure in run.failures() if (failure.video_id, failure.clip_id) not in done]
+    failures = [failure for failure in run.failures() if done.get((failure.video_id, failure.clip_id or "")) != FULL]
     content = {
         "fingerprint": run.fingerprint,
         "source": run.source,
         "clips": len(planned),
         "done": len(done),
+        "coarse": len(coarse),
         "left": len(planned) - len(done),
         "seconds": sum(seconds.values()),
         "seconds_done": sum(seconds[key] for key in done),
+        "seconds_coarse": sum(seconds[key] for key in coarse),
         "failed": [vars(failure) for failure in failures],
         "summary": run.content().get("summary"),
     }
     if as_json:
         print_json(content)
         return
-    table = Table("clips", "done", "left", "failed", "video", "of it done", title=escape(f"{out}: {run.source}"))
-    counts = (content["clips"], content["done"], content["left"], len(failures))
-    table.add_row(*map(str, counts), f"{content['seconds']:,.1f} s", f"{content['seconds_done']:,.1f} s")
+    table = Table("clips", "done", "of these coarse", "left", "failed", "video", "of it done", "coarse")
+    table.title = escape(f"{out}: {run.source}")
+    counts = (content[name] for name in ("clips", "done", "coarse", "left"))
+    lengths = (f"{content[name]:,.1f} s" for name in ("seconds", "seconds_done", "seconds_coarse"))
+    table.add_row(*map(str, counts), str(len(failures)), *lengths)
     Console().print(table)
     last = content["summary"]
     if last and last["run_seconds"]:

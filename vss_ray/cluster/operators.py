@@ -19,11 +19,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from vss_ray import stages
-from vss_ray.clips import Clip
+from vss_ray.clips import COARSE, Clip
 from vss_ray.cluster.rows import Row, Story, join, split
 from vss_ray.config import OperatingPoint
 from vss_ray.errors import VssError
 from vss_ray.frames import Inferred, Prepared
+from vss_ray.media.codec_keyframes import decode_coarse
 from vss_ray.media.decode import DecodeStats, decode
 from vss_ray.methods import Method
 from vss_ray.run import Failure
@@ -34,7 +35,7 @@ PREPARED = ("pts_seconds", "picture_of_frame", "keyframes", "network_pictures", 
 """Fields of ``Prepared`` that are arrays; those of ``motion`` follow under their own names."""
 INPUTS, EXTRA = "inputs.", "extra."
 """Prefixes of those of ``Prepared.inputs`` and ``Inferred.extra``."""
-SCORES = "scores"
+SCORES, EMBEDDINGS = "scores", "embeddings"
 
 NO_PIXELS = np.zeros((0, 0, 0, 3), np.uint8)
 
@@ -57,7 +58,8 @@ class Prepare:
         if self._method is None:  # built in the worker: OpenCV's objects do not travel
             self._method = stages.build_method(self._point)
         stats = DecodeStats()
-        prepared = self._method.prepare(row.clip, decode(row.clip, stats=stats))
+        frames = (decode_coarse if self._point.pass_ == COARSE else decode)(row.clip, stats=stats)
+        prepared = self._method.prepare(row.clip, frames)
         inputs = {f"{INPUTS}{name}": array for name, array in prepared.inputs.items()}
         arrays = {name: getattr(prepared, name) for name in PREPARED} | inputs | prepared.motion
         return Row(row.clip, row.story.with_costs(decoded_frames=stats.decoded), arrays)
@@ -138,7 +140,6 @@ class Finish:
             "inferred_bytes": int(costs["infer_bytes"]),
             "peak_memory_bytes": int(max(costs["prepare_memory"], costs["infer_memory"], _peak_memory())),
             "decoded_frames": int(costs["decoded_frames"]),
-            "embedding": None,
         }
         record = commit(self._location, clip.video_id, clip.clip_id, finished.mask, finished.frames, record)
         numbers = {name: float(value) for name, value in record.items() if isinstance(value, (int, float))}
@@ -153,6 +154,8 @@ def _with_scores(answer: Inferred | Exception | None, row: Row) -> Row:
         raise answer or RuntimeError("no scores")
     kept = {name: array for name, array in row.arrays.items() if name != "pixels" and not name.startswith(INPUTS)}
     extra = {f"{EXTRA}{name}": array for name, array in answer.extra.items()}
+    if answer.embeddings is not None:
+        extra[EMBEDDINGS] = answer.embeddings
     return replace(row, arrays={**kept, SCORES: answer.scores, **extra})
 
 
@@ -191,14 +194,14 @@ def prepared_of(row: Row) -> Prepared:
     """The prepared clip that a row carries; after inference its pixels are gone."""
     fields = {name: row.arrays.get(name, NO_PIXELS) for name in PREPARED}
     inputs = _under(INPUTS, row.arrays)
-    named = (*PREPARED, SCORES)
+    named = (*PREPARED, SCORES, EMBEDDINGS)
     motion = {k: v for k, v in row.arrays.items() if k not in named and not k.startswith((INPUTS, EXTRA))}
     return Prepared(clip=row.clip, **fields, inputs=inputs, motion=motion)
 
 
 def inferred_of(row: Row) -> Inferred:
     """The scores that a row carries."""
-    return Inferred(scores=row.arrays[SCORES], extra=_under(EXTRA, row.arrays))
+    return Inferred(scores=row.arrays[SCORES], extra=_under(EXTRA, row.arrays), embeddings=row.arrays.get(EMBEDDINGS))
 
 
 def _under(prefix: str, arrays: dict[str, NDArray]) -> dict[str, NDArray]:

@@ -1,5 +1,7 @@
 """The three operators on Ray Data: manifest -> prepare -> infer -> finish, one clip a row, one row a block.
 
+A coarse pass has several rows a block, because its clips are a few pictures each.
+
 Every process runs one thread: threads of several libraries on the same cores cost a third of the throughput. The pool
 of networks grows while its queue is full and shrinks when it idles.
 """
@@ -14,7 +16,7 @@ import ray.data
 from fsspec.core import url_to_fs
 from ray.data import ActorPoolStrategy, DataContext
 
-from vss_ray.clips import Clip
+from vss_ray.clips import COARSE, Clip
 from vss_ray.cluster.operators import Finish, Infer, Prepare
 from vss_ray.cluster.rows import Row, split
 from vss_ray.cluster.session import Resources
@@ -29,6 +31,10 @@ ACTOR_START_SECONDS = 600
 CLIPS_AT_ACTOR, QUEUE_FOR_ANOTHER = 4, 3.0
 """Clips sent to an actor ahead of time, and how many of them call for another actor."""
 EXPECTED_SIZES = 2
+COARSE_CLIPS = 8
+"""Clips that share a block and its tasks in a coarse pass: to hand on a block costs as much as to label a picture."""
+ROUNDS = 4
+"""Blocks for each core that there should be at least, before clips share them."""
 GPU_BATCH = 8
 """Pictures a GPU sees at once. A CPU core takes them one by one: nothing is gained by more."""
 GPU_CLIPS = 4
@@ -53,20 +59,22 @@ def label_clips(run: Run, clips: Sequence[Clip], resources: Resources) -> Iterat
         max_size=resources.gpus if uses_gpu else resources.cpus,
         max_tasks_in_flight_per_actor=CLIPS_AT_ACTOR,
     )
+    shared = min(COARSE_CLIPS, len(clips) // (ROUNDS * resources.cpus)) if run.point.pass_ == COARSE else 1
+    together = max(1, shared)
     prepare, infer, finish = (1.0, 0.0, 1.0) if uses_gpu else (PREPARE_CORES, INFER_CORES, FINISH_CORES)
     labelled = (
-        _manifest(run.location)
-        .map_batches(Prepare(run.point), batch_size=1, batch_format="pyarrow", num_cpus=prepare)
+        _manifest(run.location, together)
+        .map_batches(Prepare(run.point), batch_size=together, batch_format="pyarrow", num_cpus=prepare)
         .map_batches(
             Infer,
             fn_constructor_args=(run.point, device, GPU_BATCH if uses_gpu else 1, _sizes(clips)),
             compute=pool,
-            batch_size=GPU_CLIPS if uses_gpu else 1,
+            batch_size=max(together, GPU_CLIPS) if uses_gpu else together,
             batch_format="pyarrow",
             num_cpus=infer,
             num_gpus=1 if uses_gpu else None,
         )
-        .map_batches(Finish(run.point, run.location), batch_size=1, batch_format="pyarrow", num_cpus=finish)
+        .map_batches(Finish(run.point, run.location), batch_size=together, batch_format="pyarrow", num_cpus=finish)
     )
     for batch in labelled.iter_batches(batch_size=1, batch_format="pyarrow"):
         yield from split(batch)
@@ -79,7 +87,7 @@ def _sizes(clips: Sequence[Clip]) -> list[tuple[int, int]]:
     return [size for size, _ in counts.most_common(EXPECTED_SIZES)]
 
 
-def _manifest(location: Location) -> ray.data.Dataset:
-    """One row a block, whatever the file's row groups are: a block is a task, and a task is a clip."""
+def _manifest(location: Location, together: int) -> ray.data.Dataset:
+    """So many rows a block, whatever the file's row groups are: a block is a task."""
     filesystem, path = url_to_fs(location.url(PENDING))
-    return ray.data.read_parquet(path, filesystem=filesystem).repartition(target_num_rows_per_block=1)
+    return ray.data.read_parquet(path, filesystem=filesystem).repartition(target_num_rows_per_block=together)

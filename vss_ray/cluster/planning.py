@@ -47,7 +47,7 @@ def plan_archive(entries: list[ArchiveEntry], clip_seconds: float) -> Plan:
     clips: list[Clip] = []
     failures: list[Failure] = []
     for row in planned.iter_rows():
-        clips += [Clip(**clip) for clip in json.loads(row["clips"])]
+        clips += [Clip.from_row(clip) for clip in json.loads(row["clips"])]
         failures += [Failure(**failure) for failure in json.loads(row["failures"])]
     return Plan(sorted(clips, key=lambda c: (c.video_id, c.start)), sorted(failures, key=lambda f: f.source))
 

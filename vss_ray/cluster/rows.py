@@ -86,7 +86,7 @@ class Row:
                 count = int(np.prod(shape))
                 arrays[name] = np.frombuffer(values.buffers()[2], np.dtype(dtype), count, int(start)).reshape(shape)
         return cls(
-            Clip(**json.loads(table["clip"][0].as_py())), Story(story["costs"], failure, story["audits"]), arrays
+            Clip.from_row(json.loads(table["clip"][0].as_py())), Story(story["costs"], failure, story["audits"]), arrays
         )
 
     @property

@@ -42,6 +42,8 @@ class Summary:
     mask_bytes: float = 0.0
     peak_memory_bytes: float = 0.0
     audit: AuditCounts = field(default_factory=AuditCounts)
+    about: dict[str, Any] = field(default_factory=dict)
+    """What the command was asked for: pass, query."""
 
     def add(self, row: Row) -> None:
         """Count a clip that went through all stages."""
@@ -79,7 +81,8 @@ class Summary:
         for name in ("began", "first_work", "last_work"):
             del content[name]
         content["audit"] = self.audit.to_dict()
-        return content
+        about = content.pop("about")
+        return {**about, **content}
 
     def table(self, taxonomy: Taxonomy) -> Table:
         """The closing summary as people read it."""

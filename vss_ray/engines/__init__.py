@@ -26,8 +26,11 @@ if TYPE_CHECKING:
 class Engine(Protocol):
     """A network ready to run."""
 
-    def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float16]:
-        """Class probabilities (B, h/s, w/s, C) of RGB pictures (B, h, w, 3)."""
+    def __call__(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float16], NDArray[np.float16] | None]:
+        """Class probabilities (B, h/s, w/s, C) and embeddings (B, E) of RGB pictures (B, h, w, 3).
+
+        Embeddings are None where the network has no ``deepest``; see ``vss_ray.networks``.
+        """
         ...
 
 
@@ -91,7 +94,8 @@ def build(
 
     Args:
         config: What ``auto`` stands for is decided here where ``resolve`` has not done so.
-        network: Logits (B, C, h/s, w/s) of normalized pictures (B, 3, h, w); a path is an ONNX file of one.
+        network: Logits (B, C, h/s, w/s) of normalized pictures (B, 3, h, w); a path is an ONNX file of one. Pictures
+            are embedded if it has a ``deepest``.
         mean: RGB, of pixels from 0 to 255.
         std: RGB, of pixels from 0 to 255.
         threads: Threads of the process that the network may use.

@@ -39,20 +39,21 @@ class OpenVino:
         self._options = _options(config, threads)
         self._requests: dict[tuple[int, ...], Any] = {}
 
-    def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float16]:
-        """Class probabilities (B, h/s, w/s, C) of RGB pictures (B, h, w, 3)."""
+    def __call__(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float16], NDArray[np.float16] | None]:
+        """See ``vss_ray.engines.Engine``."""
         _, height, width, _ = pixels.shape
         if (height, width) not in self._requests:
             self._requests[height, width] = self._compile(height, width)
         request = self._requests[height, width]
-        source, result = request.get_input_tensor().data, request.get_output_tensor().data
-        scores = np.empty((len(pixels), *result.shape[1:]), np.float16)
+        source, results = request.get_input_tensor().data, [tensor.data for tensor in request.output_tensors]
+        answers = [np.empty((len(pixels), *result.shape[1:]), np.float16) for result in results]
         # One by one the features stay in the cache, and no picture can depend on its neighbors.
         for i, picture in enumerate(pixels):
             source[0] = picture
             request.infer()
-            scores[i] = result[0]
-        return scores
+            for answer, result in zip(answers, results, strict=True):
+                answer[i] = result[0]
+        return answers[0], answers[1] if len(answers) > 1 else None
 
     def _compile(self, height: int, width: int) -> Any:
         convert = _from_onnx if isinstance(self._network, Path) else _from_torch
@@ -197,13 +198,15 @@ def _options(config: Config, threads: int) -> dict[str, Any]:
 def _from_torch(network: Any, mean: Sequence[float], std: Sequence[float], height: int, width: int) -> Any:
     import torch
 
+    from vss_ray.networks.embedding import embedded
     from vss_ray.networks.pixels import Probabilities
 
+    graph = embedded(Probabilities(network, mean, std), network).eval()
     pixels = torch.zeros((1, height, width, 3), dtype=torch.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # torch about torch
         # Exported, not traced: networks that compute with the size of the picture do not trace.
-        program = torch.export.export(Probabilities(network, mean, std).eval(), (pixels,))
+        program = torch.export.export(graph, (pixels,))
         model = runtime().convert_model(program)
     model.reshape([1, height, width, 3])
     return model

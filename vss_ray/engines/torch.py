@@ -44,25 +44,29 @@ class Torch:
     ) -> None:
         import torch
 
+        from vss_ray.networks.embedding import embedded
         from vss_ray.networks.pixels import Probabilities
 
         _settle(threads)
         self._precision = config.precision
         self._device = torch.device(device)
-        graph = Probabilities(network, mean, std).eval().to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        graph = embedded(Probabilities(network, mean, std), network).eval()
+        graph = graph.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._run = torch.compile(graph, dynamic=False) if config.compile else graph
         self._pinned: dict[tuple[int, ...], Tensor] = {}
 
-    def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float16]:
-        """Class probabilities (B, h/s, w/s, C) of RGB pictures (B, h, w, 3)."""
+    def __call__(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float16], NDArray[np.float16] | None]:
+        """See ``vss_ray.engines.Engine``."""
         import torch
 
         with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, self._precision == "bf16"):
             if self._device.type == "cuda":
-                return self._run(self._upload(pixels)).contiguous().cpu().numpy()
-            # One by one the features stay in the cache, and no picture can depend on its neighbors.
-            scores = [self._run(torch.tensor(picture[None])).numpy() for picture in pixels]
-            return np.ascontiguousarray(np.concatenate(scores))
+                answers = [part.contiguous().cpu().numpy() for part in _tuple(self._run(self._upload(pixels)))]
+            else:  # one by one the features stay in the cache, and no picture can depend on its neighbors
+                alone = [_tuple(self._run(torch.tensor(picture[None]))) for picture in pixels]
+                columns = zip(*alone, strict=True)
+                answers = [np.ascontiguousarray(np.concatenate([part.numpy() for part in c])) for c in columns]
+        return answers[0], answers[1] if len(answers) > 1 else None
 
     def _upload(self, pixels: NDArray[np.uint8]) -> Tensor:
         import torch

@@ -1,4 +1,4 @@
-"""A question as a value: which share of which classes, for how long, in which videos."""
+"""A question as a value: what every frame shows, for how long, when, and in which videos."""
 
 from __future__ import annotations
 
@@ -9,19 +9,77 @@ from decimal import Decimal
 from typing import Literal
 
 Operator = Literal[">", ">=", "<", "<=", "=", "!="]
+Side = Literal["left", "right", "top", "bottom", "middle", "center"]
+Sorting = Literal["time", "peak", "duration", "confidence"]
 
-KEYWORDS = frozenset({"and", "or", "not", "for", "gap", "in"})
+KEYWORDS = frozenset({"and", "or", "not", "for", "gap", "in", "before", "after", "sort", "change", "changes"})
+"""What a class name is written in quotes for."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """A part of the picture: so much of it on one side, across the whole of the other axis.
+
+    ``middle`` is a strip around the vertical center line; ``center`` is a box around the center point with that share
+    of both sides.
+    """
+
+    side: Side
+    size: float
+    """Share of the picture's width or height, more than 0, at most 1."""
+
+    @property
+    def columns(self) -> tuple[float, float]:
+        """From where to where in the width, 0 to 1."""
+        return _stretch({"left": "low", "right": "high", "middle": "mid", "center": "mid"}.get(self.side), self.size)
+
+    @property
+    def rows(self) -> tuple[float, float]:
+        """From where to where in the height, 0 at the top."""
+        return _stretch({"top": "low", "bottom": "high", "center": "mid"}.get(self.side), self.size)
+
+    @property
+    def share(self) -> float:
+        """Of the whole picture."""
+        return self.size**2 if self.side == "center" else self.size
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The share of the picture that some classes cover together, against a number."""
+    """The share of the WHOLE picture that some classes cover together, everywhere or in a region, against a number."""
 
     classes: tuple[str, ...]
     """Names as the taxonomy spells them, each once."""
     operator: Operator = ">"
     share: float = 0.0
     """0 to 1."""
+    region: Region | None = None
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many connected objects there are of some classes, against a number."""
+
+    classes: tuple[str, ...]
+    operator: Operator = ">="
+    number: int = 1
+
+
+@dataclass(frozen=True)
+class Change:
+    """By how much the share of some classes differs from what it was a second earlier, up or down, against a number."""
+
+    classes: tuple[str, ...]
+    operator: Operator
+    share: float
+
+
+@dataclass(frozen=True)
+class Event:
+    """The first frame that satisfies a comparison after a second that did not, or the last one before such a second."""
+
+    part: Comparison
+    kind: Literal["enters", "leaves"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +103,8 @@ class Or:
     parts: tuple[Condition, ...]
 
 
-Condition = Comparison | Not | And | Or
+Term = Comparison | Count | Change | Event
+Condition = Term | Not | And | Or
 
 
 @dataclass(frozen=True)
@@ -60,23 +119,35 @@ class Query:
     """The longest hole inside a span."""
     video: str | None = None
     """Glob on the id or the file name of the video."""
+    after: float | None = None
+    """Only frames that begin at this time of their video, seconds, or later."""
+    before: float | None = None
+    """Only frames that begin earlier than this."""
+    sort: Sorting = "time"
+    """``time``: by video, then start."""
+    descending: bool = False
 
 
-def comparisons(condition: Condition, negated: bool = False) -> Iterator[tuple[Comparison, bool]]:
-    """All comparisons from left to right, and whether an odd number of ``not`` stands before each."""
+def terms(condition: Condition, negated: bool = False) -> Iterator[tuple[Term, bool]]:
+    """All terms from left to right, and whether an odd number of ``not`` stands before each."""
     match condition:
-        case Comparison():
-            yield condition, negated
         case Not(part):
-            yield from comparisons(part, not negated)
+            yield from terms(part, not negated)
         case And(parts) | Or(parts):
             for part in parts:
-                yield from comparisons(part, negated)
+                yield from terms(part, negated)
+        case _:
+            yield condition, negated
+
+
+def compared(term: Term) -> Comparison | Count | Change:
+    """The term itself, or what the event is about."""
+    return term.part if isinstance(term, Event) else term
 
 
 def mentioned(condition: Condition) -> tuple[str, ...]:
     """Every class of the condition, in order of first mention."""
-    return tuple(dict.fromkeys(name for comparison, _ in comparisons(condition) for name in comparison.classes))
+    return tuple(dict.fromkeys(name for term, _ in terms(condition) for name in compared(term).classes))
 
 
 def wanted(condition: Condition) -> tuple[str, ...]:
@@ -85,12 +156,15 @@ def wanted(condition: Condition) -> tuple[str, ...]:
         False: (">", ">=", "="),
         True: ("<", "<=", "!="),
     }
+
+    def is_asked(term: Term, negated: bool) -> bool:
+        if isinstance(term, Event):  # not to be a first or a last moment says nothing of what is there
+            return not negated and term.part.operator in asks[False]
+        return term.operator in asks[negated]
+
     return tuple(
         dict.fromkeys(
-            name
-            for comparison, negated in comparisons(condition)
-            if comparison.operator in asks[negated]
-            for name in comparison.classes
+            name for term, negated in terms(condition) if is_asked(term, negated) for name in compared(term).classes
         )
     )
 
@@ -102,16 +176,29 @@ def to_text(query: Query) -> str:
         words.append(f"for {_number(query.min_seconds)}s")
     if query.gap_seconds:
         words.append(f"gap {_number(query.gap_seconds)}s")
+    if query.after is not None:
+        words.append(f"after {_number(query.after)}s")
+    if query.before is not None:
+        words.append(f"before {_number(query.before)}s")
     if query.video is not None:
         words.append(f"in {_quoted(query.video)}")
+    if (query.sort, query.descending) != ("time", False):
+        words.append(f"sort by {query.sort} {'desc' if query.descending else 'asc'}")
     return " ".join(words)
 
 
 def _condition(condition: Condition) -> str:
     match condition:
-        case Comparison(classes, operator, share):
-            total = " + ".join(_name(name) for name in classes)
-            return total if (operator, share) == (">", 0.0) else f"{total} {operator} {_number(share, percent=True)}%"
+        case Comparison(classes, operator, share, region):
+            text = _sum(classes)
+            text += "" if (operator, share) == (">", 0.0) else f" {operator} {_number(share, percent=True)}%"
+            return text if region is None else f"{text} in {_region(region)}"
+        case Count(classes, operator, number):
+            return f"count({_sum(classes)}) {operator} {number}"
+        case Change(classes, operator, share):
+            return f"changes in {_sum(classes)} {operator} {_number(share, percent=True)}%"
+        case Event(part, kind):
+            return f"{_condition(part)} {kind}"
         case Not(part):
             return f"not {_operand(part)}"
         case And(parts):
@@ -123,6 +210,15 @@ def _condition(condition: Condition) -> str:
 def _operand(condition: Condition) -> str:
     text = _condition(condition)
     return f"({text})" if isinstance(condition, And | Or) else text
+
+
+def _sum(classes: tuple[str, ...]) -> str:
+    return " + ".join(_name(name) for name in classes)
+
+
+def _region(region: Region) -> str:
+    size = "third" if region.size == 1 / 3 else f"{_number(region.size, percent=True)}%"
+    return f"{region.side} {'half' if size == '50%' else size}"
 
 
 def _name(name: str) -> str:
@@ -139,3 +235,9 @@ def _number(value: float, percent: bool = False) -> str:
     number = Decimal(repr(value)) * (100 if percent else 1)
     text = f"{number:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _stretch(place: str | None, size: float) -> tuple[float, float]:
+    if place is None:
+        return 0.0, 1.0
+    return {"low": (0.0, size), "mid": ((1 - size) / 2, (1 + size) / 2), "high": (1 - size, 1.0)}[place]

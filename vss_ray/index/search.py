@@ -6,11 +6,14 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import duckdb
 import numpy as np
 
 from vss_ray.errors import QueryError
+from vss_ray.index.confidence import agreement
 from vss_ray.index.language import parse
-from vss_ray.index.sql import compile_query
+from vss_ray.index.query import Query, wanted
+from vss_ray.index.sql import Statement, compile_query
 from vss_ray.index.tables import connect
 from vss_ray.labels.taxonomy import Taxonomy
 from vss_ray.storage.location import Location
@@ -31,10 +34,25 @@ class Hit:
     """``end - start``."""
     frames: int
     """How many frames satisfy the condition; those in bridged gaps do not count."""
+    first_frame: int
+    """Number of the first frame in the video."""
+    last_frame: int
+    """Number of the last frame, itself in the span."""
+    confidence: float | None
+    """How often the network agrees with labels like these, 0 to 1: of the classes that the query wants to see, at the
+    distances to keyframes that the frames of the span have; see ``confidence``. None where nothing was audited."""
+    confidence_low: float | None
+    """Lower end of its 95 % interval."""
+    confidence_high: float | None
+    """Upper end."""
     peak: float | None
     """The largest share, 0 to 1, of the classes that the query wants to see, together; None where it only excludes."""
-    peak_seconds: float | None
-    """Time of the first frame that has it."""
+    peak_frame: int
+    """The first frame that has it, or the first frame."""
+    peak_seconds: float
+    """Its time."""
+    peak_clip: str
+    """The clip that it is in."""
     peaks: dict[str, float]
     """The largest share of every class that the query mentions."""
 
@@ -44,7 +62,7 @@ class Hit:
 
 
 def search(location: Location, query: str, taxonomy: Taxonomy, limit: int | None = None) -> list[Hit]:
-    """All spans that satisfy a query, by video and time.
+    """All spans that satisfy a query, in the order that it asks for; by video and time where it asks for none.
 
     Args:
         location: OUT.
@@ -58,33 +76,39 @@ def search(location: Location, query: str, taxonomy: Taxonomy, limit: int | None
     """
     if limit is not None and limit < 1:
         raise QueryError(f"limit: got {limit}, wanted 1 or more")
-    statement = compile_query(parse(query, taxonomy), taxonomy, limit)
+    parsed = parse(query, taxonomy)
     with connect(location, taxonomy) as connection:
+        statement = _statement(connection, parsed, taxonomy, limit)
         rows = connection.execute(statement.sql, statement.parameters).fetchall()
     return [_hit(row, statement.classes) for row in rows]
 
 
-def explain(query: str, taxonomy: Taxonomy) -> str:
-    """The SQL that answers a query, over the tables ``frames`` and ``clips``; comments name classes and parameters."""
-    statement = compile_query(parse(query, taxonomy), taxonomy)
+def explain(location: Location, query: str, taxonomy: Taxonomy, limit: int | None = None) -> str:
+    """The SQL that ``search`` runs, over the views of ``tables.connect``; comments name classes and parameters.
+
+    Raises:
+        QueryError: The query cannot be understood.
+        StorageError: See ``search``.
+    """
+    parsed = parse(query, taxonomy)
+    with connect(location, taxonomy) as connection:
+        statement = _statement(connection, parsed, taxonomy, limit)
     comments = [f"-- share_{taxonomy.classes.index(name)}: {json.dumps(name)}" for name in statement.classes]
     comments += [f"-- ${name} = {json.dumps(value)}" for name, value in statement.parameters.items()]
     return "\n".join([*comments, statement.sql])
 
 
+def _statement(connection: duckdb.DuckDBPyConnection, query: Query, taxonomy: Taxonomy, limit: int | None) -> Statement:
+    classes = [taxonomy.classes.index(name) for name in wanted(query.condition)]
+    return compile_query(query, taxonomy, limit, agreement(connection, classes))
+
+
 def _hit(row: tuple[Any, ...], classes: tuple[str, ...]) -> Hit:
-    video_id, source, start, end, seconds, frames, peak, peak_seconds, *peaks = row
-    return Hit(
-        video_id=video_id,
-        source=source,
-        start=start,
-        end=end,
-        seconds=seconds,
-        frames=frames,
-        peak=None if peak is None else _shortest(peak),
-        peak_seconds=peak_seconds,
-        peaks={name: _shortest(value) for name, value in zip(classes, peaks, strict=True)},
-    )
+    names = [name for name in Hit.__dataclass_fields__ if name != "peaks"]
+    values = dict(zip(names, row, strict=False))
+    values["peak"] = None if values["peak"] is None else _shortest(values["peak"])
+    peaks = {name: _shortest(value) for name, value in zip(classes, row[len(names) :], strict=True)}
+    return Hit(**values, peaks=peaks)
 
 
 def _shortest(share: float) -> float:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any
 
 import duckdb
@@ -13,35 +14,61 @@ import pyarrow.parquet as pq
 
 from vss_ray.errors import StorageError
 from vss_ray.index.ranges import RangedFiles
-from vss_ray.index.schema import SCHEMA_VERSION, VERSION_KEY
+from vss_ray.index.schema import CELLS, SCHEMA_VERSION, VERSION_KEY, stored_schema
 from vss_ray.labels.taxonomy import Taxonomy
 from vss_ray.storage.location import Location, MissingError
 
-PATHS = {"clips": "tables/clips.parquet/part-0.parquet", "frames": "tables/frames.parquet/part-0.parquet"}
+PATHS = {name: f"tables/{name}.parquet/part-0.parquet" for name in ("clips", "frames", "keyframes")}
 """Where the tables are in OUT."""
 
-SETTINGS: dict[str, Any] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+STORED, WIDE = "stored", "wide"
+"""Views of the frames as they are stored, every number in a column of its own: see ``schema.stored_schema``."""
+
+SETTINGS: dict[str, Any] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "memory_limit": "3GB",  # what is more goes to the scratch folder
+}
+CACHE = "SET parquet_metadata_cache = true"
+"""The footer of a table of 90 million frames is large, and every statement would read it anew."""
 LOCK = "SET allowed_directories = ['vss://']; SET enable_external_access = false; SET lock_configuration = true"
-"""Whatever a statement says, it reaches the two tables, its own scratch folder and nothing else."""
+"""Whatever a statement says, it reaches the tables, its own scratch folder and nothing else."""
 
 
 @contextmanager
-def connect(location: Location, taxonomy: Taxonomy) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A DuckDB connection with the views ``clips`` and ``frames``; see ``schema`` for their columns.
+def connect(
+    location: Location, taxonomy: Taxonomy, further: Mapping[str, str] = NOTHING
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB connection with the views ``clips``, ``frames`` and ``keyframes``; see ``schema`` for their columns.
+
+    The view ``wide`` holds the frames as well, with ``area_3`` for ``area[4]``: a question about one class that asks it
+    reads that class alone, where a list is put together from all of them. Its rows come in the order of ``place``.
+
+    Args:
+        location: OUT.
+        taxonomy: The classes of the run.
+        further: Views of other Parquet files of OUT: name and path.
 
     Raises:
         StorageError: There are no tables, they cannot be read, or they are of another version or other classes.
     """
-    _check(location, taxonomy)
-    files = RangedFiles(location, PATHS)
+    num_classes = _check(location, taxonomy)
+    files = RangedFiles(location, {**PATHS, **further})
     with (
         TemporaryDirectory(prefix="vss-search-") as scratch,
         duckdb.connect(config={**SETTINGS, "temp_directory": scratch}) as connection,
     ):
         connection.register_filesystem(files)
         try:
-            for name in PATHS:
-                connection.read_parquet(f"vss://{name}").create_view(name)
+            connection.execute(CACHE)
+            for name in (*PATHS, *further):
+                connection.read_parquet(f"vss://{name}").create_view(STORED if name == "frames" else name)
+            if num_classes == 0:  # a run that has no clip yet
+                connection.register(STORED, stored_schema(len(taxonomy)).empty_table())
+            connection.execute(f"CREATE VIEW {WIDE} AS SELECT *, pts_seconds + lasts AS stop_seconds FROM {STORED}")
+            connection.execute(_frames(len(taxonomy)))
             connection.execute(LOCK)
             yield connection
         except duckdb.Error as error:
@@ -50,7 +77,18 @@ def connect(location: Location, taxonomy: Taxonomy) -> Iterator[duckdb.DuckDBPyC
             raise StorageError(f"cannot read {location.url('tables')}: {files.failure}; try again") from error
 
 
-def _check(location: Location, taxonomy: Taxonomy) -> None:
+def _frames(num_classes: int) -> str:
+    """The view ``frames``: lists, as in ``frames_schema``, and ``stop_seconds``."""
+    lists: dict[str, list[str]] = {name: [f"{name}_{i}" for i in range(num_classes)] for name in ("area", "objects")}
+    lists["grid"] = [f"grid_{cell}_{i}" for cell in range(CELLS) for i in range(num_classes)]
+    kinds = {"area": "FLOAT", "grid": "UTINYINT", "objects": "USMALLINT"}
+    made = [f"[{', '.join(lists[name])}]::{kind}[] AS {name}" for name, kind in kinds.items()]
+    made.append("stop_seconds")
+    return f"CREATE VIEW frames AS SELECT {', '.join([*stored_schema(0).names, *made])} FROM {WIDE}"
+
+
+def _check(location: Location, taxonomy: Taxonomy) -> int:
+    """How many classes the tables have; 0: there is no clip yet."""
     rebuild = "run `vss status OUT --compact` to make it anew"
     schemas: dict[str, pa.Schema] = {}
     for name, path in PATHS.items():
@@ -68,9 +106,10 @@ def _check(location: Location, taxonomy: Taxonomy) -> None:
             raise StorageError(
                 f"{location.url(path)}: got schema version {version}, wanted {SCHEMA_VERSION}; {rebuild}"
             )
-    num_classes = schemas["frames"].field("area").type.list_size
-    if num_classes not in (0, len(taxonomy)):  # 0: tables of a run that has no clip yet
+    num_classes = sum(name.startswith("area_") for name in schemas["frames"].names)
+    if num_classes not in (0, len(taxonomy)):
         raise StorageError(
             f"the tables in {location.root} have {num_classes} classes and the taxonomy {taxonomy.name} has "
             f"{len(taxonomy)}; use the one in run.json"
         )
+    return num_classes

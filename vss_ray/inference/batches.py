@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -30,6 +31,13 @@ def in_batches(
             outputs = graph(*inputs)
             results |= {i: tuple(output[place] for output in outputs) for place, i in enumerate(taken)}
     return [results[i] for i in range(len(items))]
+
+
+def collected(embeddings: Sequence[Sequence[Tensor]]) -> NDArray[np.float16] | None:
+    """(n, E) of n pictures: of each the outputs that ``networks.embedding`` adds to a graph, one or none."""
+    if not embeddings or not embeddings[0]:
+        return None
+    return torch.stack([vector for (vector,) in embeddings]).cpu().numpy()
 
 
 def _tensor(value: Tensor | NDArray) -> Tensor:

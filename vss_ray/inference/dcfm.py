@@ -14,15 +14,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vss_ray.frames import Inferred, Prepared
 from vss_ray.inference import Base
-from vss_ray.inference.batches import in_batches
+from vss_ray.inference.batches import collected, in_batches
 from vss_ray.inference.warping import carry, carry_both
 from vss_ray.networks import stored
 from vss_ray.networks.dcfm import SMALLEST_NORM, STRIDE, Dcfm, decoded
+from vss_ray.networks.embedding import embedded
 from vss_ray.networks.pixels import normalize
 
 
@@ -39,7 +41,8 @@ class CommonFeatures:
     def __init__(self, weights: Path, base: Base, *, both: bool, align: bool) -> None:
         model = load(weights, base.network)
         self.taxonomy = base.taxonomy
-        self._keys, self._others = base.compile(Key(model)), base.compile(Other(model))
+        self._keys = base.compile(embedded(Key(model), base.network))
+        self._others = base.compile(Other(model))
         self._both, self._align, self._batch = both, align, base.batch
         self._in_batches = partial(in_batches, batch=base.batch, device=base.device)
 
@@ -54,6 +57,7 @@ class CommonFeatures:
     def _score(self, clips: Sequence[Prepared]) -> list[Inferred]:
         """Keyframes in order, as many at a time as the device sees: what they leave is soon used and let go."""
         scores: list[list[Any]] = [[None] * len(clip.pixels) for clip in clips]
+        seen: list[list[tuple[Tensor, ...]]] = [[] for _ in clips]
         keys = [(i, place) for i, clip in enumerate(clips) for place in range(len(clip.keyframes))]
         features: list[Tensor] = []
         for start in range(0, len(keys), self._batch):
@@ -61,7 +65,9 @@ class CommonFeatures:
             pictures = [(i, int(clips[i].keyframes[place])) for i, place in taken]
             answers = self._in_batches(self._keys, [[clips[i].pixels[picture]] for i, picture in pictures])
             # The last keyframe of the batch before stays: what follows it may lie between it and the first of this one.
-            features = [*features[-1:], *(common.float() if self._align else common for _, common in answers)]
+            features = [*features[-1:], *(common.float() if self._align else common for _, common, *_ in answers)]
+            for (i, _), answer in zip(taken, answers, strict=True):
+                seen[i].append(answer[2:])
             before = [features[0], *features][-len(taken) - 1 :]
             jobs = [
                 (i, picture, [before[at], before[at + 1]] if self._both else [before[at + 1]])
@@ -74,7 +80,8 @@ class CommonFeatures:
             answers += self._in_batches(self._others, [[clips[i].pixels[p], *used] for i, p, used in jobs])
             for (i, picture), answer in zip(pictures, answers, strict=True):
                 scores[i][picture] = answer[0].cpu().numpy()
-        return [Inferred(scores=np.stack(maps)) for maps in scores]
+        embeddings = [_at_keyframes(clip, collected(own)) for clip, own in zip(clips, seen, strict=True)]
+        return [Inferred(scores=np.stack(s), embeddings=e) for s, e in zip(scores, embeddings, strict=True)]
 
 
 def aligned(clip: Prepared, picture: int, common: Sequence[Tensor]) -> Tensor:
@@ -94,6 +101,15 @@ def _between(clip: Prepared, place: int, both: bool) -> range:
     if both:
         return range(keys[place - 1] + 1, keys[place]) if place else range(0)
     return range(keys[place] + 1, keys[place + 1] if place + 1 < len(keys) else len(clip.pixels))
+
+
+def _at_keyframes(clip: Prepared, embeddings: NDArray[np.float16] | None) -> NDArray[np.float16] | None:
+    """A row a picture, zeros where it is no keyframe: only there does the encoder see all of it."""
+    if embeddings is None:
+        return None
+    rows = np.zeros((len(clip.network_pictures), embeddings.shape[1]), np.float16)
+    rows[clip.keyframes] = embeddings
+    return rows
 
 
 def load(weights: Path, network: nn.Module) -> Dcfm:

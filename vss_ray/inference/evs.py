@@ -18,10 +18,11 @@ from torch import Tensor, nn
 from vss_ray.errors import ModelError
 from vss_ray.frames import Inferred, Prepared
 from vss_ray.inference import Base, Inference
-from vss_ray.inference.batches import in_batches
-from vss_ray.inference.every_picture import EveryPicture, score
+from vss_ray.inference.batches import collected, in_batches
+from vss_ray.inference.every_picture import EveryPicture, score, score_and_embed
 from vss_ray.inference.warping import warp_features
 from vss_ray.networks import stored
+from vss_ray.networks.embedding import embedded
 from vss_ray.networks.pixels import normalize, probabilities
 
 if TYPE_CHECKING:
@@ -44,9 +45,9 @@ class Repairing:
 
     def __call__(self, clips: Sequence[Prepared]) -> list[Inferred]:
         """See ``Inference``; adds ``tiles`` (n, h/s, w/s, C)."""
-        scores = score(self._segmenter, [clip.pixels for clip in clips], self._batch)
+        keys = score_and_embed(self._segmenter, [clip.pixels for clip in clips], self._batch)
         tiles = score(self._segmenter, [clip.inputs["tiles"] for clip in clips], self._batch)
-        return [Inferred(scores=s, extra={"tiles": t}) for s, t in zip(scores, tiles, strict=True)]
+        return [Inferred(scores=s, extra={"tiles": t}, embeddings=e) for (s, e), t in zip(keys, tiles, strict=True)]
 
 
 class Key(nn.Module):
@@ -89,15 +90,15 @@ class Refining:
                 f"(it lacks {', '.join(missing)}); wanted swiftnet or icnet, or refine_every: 0"
             )
         self.taxonomy, self._device, self._batch = base.taxonomy, base.device, base.batch
-        self._key = base.compile(Key(base.network))
         self._refiner = base.compile(Refiner(refining_network(config, base)))
+        self._key = base.compile(embedded(Key(base.network), base.network))
 
     def __call__(self, clips: Sequence[Prepared]) -> list[Inferred]:
         """See ``Inference``; adds ``refined`` (r, h/s, w/s, C)."""
         keys = in_batches(self._key, [[pixels] for clip in clips for pixels in clip.pixels], self._batch, self._device)
         places = [(i, int(picture)) for i, clip in enumerate(clips) for picture in clip.network_pictures]
-        deep = {place: features for place, (_, features) in zip(places, keys, strict=True)}
-        scores = iter([own for own, _ in keys])
+        deep = {place: features for place, (_, features, *_) in zip(places, keys, strict=True)}
+        answers = iter(keys)
         refined: dict[tuple[int, int], Tensor] = {}
         waiting = [(i, r) for i, clip in enumerate(clips) for r in range(len(clip.motion["refined"]))]
         while waiting:
@@ -115,10 +116,12 @@ class Refining:
             waiting = [place for place in waiting if place not in refined]
         results = []
         for i, clip in enumerate(clips):
-            own = torch.stack([next(scores) for _ in clip.pixels]).cpu().numpy()
+            mine = [next(answers) for _ in clip.pixels]
+            own = torch.stack([scores for scores, *_ in mine]).cpu().numpy()
             count = len(clip.motion["refined"])
             again = np.stack([refined[i, r].cpu().numpy() for r in range(count)]) if count else own[:0]
-            results.append(Inferred(scores=own, extra={"refined": again}))
+            embeddings = collected([seen for _, _, *seen in mine])
+            results.append(Inferred(scores=own, extra={"refined": again}, embeddings=embeddings))
         return results
 
     @staticmethod

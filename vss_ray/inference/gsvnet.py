@@ -20,9 +20,10 @@ from torch.nn import functional as F
 
 from vss_ray.frames import Inferred, Prepared
 from vss_ray.inference import Base
-from vss_ray.inference.batches import in_batches
+from vss_ray.inference.batches import collected, in_batches
 from vss_ray.labels.taxonomy import Taxonomy
 from vss_ray.networks import gsvnet, stored
+from vss_ray.networks.embedding import embedded
 from vss_ray.networks.pixels import normalize
 
 
@@ -72,7 +73,7 @@ class Carrying:
         network = parameters.build()
         stored.load(network, weights, name="gsvnet")
         self.taxonomy: Taxonomy = base.taxonomy
-        self._keys = base.compile(Keys(base.network, parameters.stride))
+        self._keys = base.compile(embedded(Keys(base.network, parameters.stride), base.network))
         self._step = base.compile(Step(network, base.mean, base.std))
         self._both, self._batch = both, base.batch
         self._in_batches = partial(in_batches, batch=base.batch, device=base.device)
@@ -80,6 +81,7 @@ class Carrying:
     def __call__(self, clips: Sequence[Prepared]) -> list[Inferred]:
         """See ``Inference``."""
         scores: dict[int, NDArray[np.float16]] = {}
+        seen: dict[int, list[list[Tensor]]] = {i: [] for i in range(len(clips))}
         for size in {clip.pixels.shape[1:] for clip in clips}:
             alike = [i for i, clip in enumerate(clips) if clip.pixels.shape[1:] == size]
             keys = [(i, place) for i in alike for place in range(len(clips[i].keyframes))]
@@ -87,13 +89,14 @@ class Carrying:
                 chains = []
                 taken = keys[start : start + self._batch]
                 answers = self._in_batches(self._keys, [[clips[i].pixels[place]] for i, place in taken])
-                for (i, place), (logits, delivered) in zip(taken, answers, strict=True):
+                for (i, place), (logits, delivered, *embedding) in zip(taken, answers, strict=True):
+                    seen[i].append(embedding)
                     if i not in scores:
                         scores[i] = np.zeros((len(clips[i].inputs["small"]), *delivered.shape), np.float16)
                     scores[i][clips[i].keyframes[place]] = delivered.cpu().numpy()
                     chains += [_Chain(logits, clips[i], scores[i], way) for way in _ways(clips[i], place, self._both)]
                 self._advance([each for each in chains if each.way.pictures])
-        return [Inferred(scores=scores[i]) for i in range(len(clips))]
+        return [Inferred(scores=scores[i], embeddings=collected(seen[i])) for i in range(len(clips))]
 
     def _advance(self, chains: list[_Chain]) -> None:
         """All chains to their ends, a picture at a time."""

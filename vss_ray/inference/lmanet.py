@@ -20,9 +20,10 @@ from torch import Tensor, nn
 from vss_ray.errors import ModelError
 from vss_ray.frames import Inferred, Prepared
 from vss_ray.inference import Base
-from vss_ray.inference.batches import in_batches
+from vss_ray.inference.batches import collected, in_batches
 from vss_ray.labels.taxonomy import Taxonomy
 from vss_ray.networks import halves, lmanet, local_attention, stored
+from vss_ray.networks.embedding import embedded, has_embedding
 from vss_ray.networks.halves import Halves
 from vss_ray.networks.pixels import normalize, probabilities
 from vss_ray.ops.local_attention import attend
@@ -68,7 +69,8 @@ class Remembering:
         self._network = network
         self._window = window or network.config.window
         self._zero_padding = network.config.zero_padding
-        self._encode = base.compile(Encode(network, alone.front, base.mean, base.std))
+        self._encode = base.compile(embedded(Encode(network, alone.front, base.mean, base.std), base.network))
+        self._embeds = has_embedding(base.network)
         self._decode, self._decode_alone = base.compile(Decode(network)), base.compile(DecodeAlone(alone.back))
         self._batch, self._device = base.batch, base.device
         self._in_batches = partial(in_batches, batch=base.batch, device=base.device)
@@ -85,12 +87,16 @@ class Remembering:
                 for i, start in zip(alike, [0, *stops], strict=False)
                 for row in clips[i].inputs["memory"].tolist()
             ]
-            scores = np.split(np.stack(self._score(pixels, memories)), stops[:-1])
-            results |= {i: Inferred(scores=own) for i, own in zip(alike, scores, strict=True)}
+            scores, embeddings = self._score(pixels, memories)
+            own = np.split(np.stack(scores), stops[:-1])
+            seen = [None] * len(alike) if embeddings is None else np.split(embeddings, stops[:-1])
+            results |= {i: Inferred(scores=s, embeddings=e) for i, s, e in zip(alike, own, seen, strict=True)}
         return [results[i] for i in range(len(clips))]
 
-    def _score(self, pixels: Sequence[NDArray[np.uint8]], memories: Sequence[Sequence[int]]) -> list[NDArray]:
-        """Scores of all pictures; ``memories`` number those that each reads."""
+    def _score(
+        self, pixels: Sequence[NDArray[np.uint8]], memories: Sequence[Sequence[int]]
+    ) -> tuple[list[NDArray], NDArray[np.float16] | None]:
+        """Scores and embeddings of all pictures; ``memories`` number those that each reads."""
         last_reader = [*range(len(pixels))]
         for number, memory in enumerate(memories):
             for other in memory:
@@ -98,10 +104,14 @@ class Remembering:
         scores: dict[int, NDArray] = {}
         encoded: dict[int, _Encoded] = {}
         waiting: list[int] = []
+        seen: list[tuple[Tensor, ...]] = []
         for start in range(0, len(pixels), self._batch):
             stop = min(start + self._batch, len(pixels))
             numbers = range(start, stop)
             outputs = self._in_batches(self._encode, [[pixels[n]] for n in numbers])
+            if self._embeds:
+                seen += [output[-1:] for output in outputs]
+                outputs = [output[:-1] for output in outputs]
             encoded |= {number: self._kept(*output) for number, output in zip(numbers, outputs, strict=True)}
             waiting += numbers
             ready = [number for number in waiting if all(other in encoded for other in memories[number])]
@@ -115,7 +125,7 @@ class Remembering:
                 scores |= zip(numbers, answers, strict=True)
             needed = {other for number in waiting for other in (number, *memories[number])}
             encoded = {n: each for n, each in encoded.items() if last_reader[n] >= stop or n in needed}
-        return [scores[number] for number in range(len(pixels))]
+        return [scores[number] for number in range(len(pixels))], collected(seen)
 
     def _kept(self, features: Tensor, query: Tensor, key: Tensor, value: Tensor, *others: Tensor) -> _Encoded:
         return _Encoded(features, *self._network.comparable(query, key), value, others)

@@ -37,15 +37,16 @@ class FieldPairs:
 
     def __init__(self, stream: VideoStream) -> None:
         extra = stream.codec_context.extradata or START_CODE
-        self._applies = stream.codec_context.name == "h264" and START_CODE in extra[:4]
+        self.applies = stream.codec_context.name == "h264" and START_CODE in extra[:4]
+        """Whether there can be second fields at all."""
         self._parameters: _Parameters | None = None
         self._unpaired: _Field | None = None
-        if self._applies:
+        if self.applies:
             self._read(extra)
 
     def is_second(self, packet: Packet) -> bool:
         """Whether this packet completes the picture that the one before began."""
-        if not self._applies or (self._only_frames and not packet.is_keyframe):
+        if not self.applies or (self._only_frames and not packet.is_keyframe):
             return False
         field = self._read(bytes(packet))
         before, self._unpaired = self._unpaired, field

@@ -48,7 +48,7 @@ def packets(container: InputContainer, stream: VideoStream, clip: Clip, start: S
     Raises:
         MissedError: The keyframe lies in front of the start.
     """
-    demuxed = _reached(container, stream, clip, start)
+    demuxed = reached(container, stream, clip, start)
     if clip.first_pts is None:
         return demuxed
     if clip.seek_pts is None:
@@ -69,7 +69,12 @@ def _around_keyframe(demuxed: Iterator[Packet], pts: int, count: int, *, decode_
     raise MissedError
 
 
-def _reached(container: InputContainer, stream: VideoStream, clip: Clip, start: Start) -> Iterator[Packet]:
+def reached(container: InputContainer, stream: VideoStream, clip: Clip, start: Start) -> Iterator[Packet]:
+    """All packets from a start on, to the end of the file.
+
+    Raises:
+        MissedError: The container cannot seek.
+    """
     if clip.seek_pts is not None and start.earlier is not None:
         earlier = round(start.earlier / (stream.time_base or 1))
         try:

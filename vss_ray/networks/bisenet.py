@@ -43,6 +43,11 @@ class BiSeNet(nn.Module):
         """The part that starts from ImageNet weights."""
         return self.cp.resnet
 
+    @property
+    def deepest(self) -> nn.Module:
+        """See ``vss_ray.networks``."""
+        return self.encoder.deepest
+
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, classes, H/8, W/8) of ``x`` (N, 3, H, W; ImageNet-normalized, sides multiples of 32)."""
         eighth, _ = self.cp(x)

@@ -44,6 +44,11 @@ class ERFNet(nn.Module):
         features = self.encoder(x)
         return self.decoder(features), self.encoder.output_conv(features)
 
+    @property
+    def deepest(self) -> nn.Module:
+        """See ``vss_ray.networks``."""
+        return self.encoder.layers[-1]
+
     @staticmethod
     def convert(state: dict[str, Tensor]) -> dict[str, Tensor]:
         """The public state as it is."""

@@ -92,6 +92,11 @@ class ICNet(nn.Module):
         fused = self._fuse(sixteenth, self.conv_sub4(context))
         return self._classify(eighth, fused), self.conv6_sub2(fused), self.conv6_sub4(context)
 
+    @property
+    def deepest(self) -> nn.Module:
+        """See ``vss_ray.networks``."""
+        return self.conv5[-1]
+
     def shallow(self, x: Tensor) -> tuple[Tensor, ...]:
         """What every picture has to compute for itself: features of the trunk at stride 16, of the picture at 8."""
         half = F.interpolate(x, scale_factor=0.5, mode="bilinear", align_corners=False)

@@ -49,6 +49,11 @@ class MiT(nn.Module):
         """Four parts, each from the features of one stride to those of the next; the first takes the picture."""
         return tuple(self.model.stages)
 
+    @property
+    def deepest(self) -> nn.Module:
+        """See ``vss_ray.networks``."""
+        return self.model.stages[-1]
+
     def early(self, x: Tensor) -> Tensor:
         """What the first block says, before any normalization."""
         first = self.model.stages[0]

@@ -44,6 +44,11 @@ class MobileNetV2(nn.Module):
         """Four parts, each from the features of one stride to those of the next; the first takes the picture."""
         return tuple(self.features[part] for part in STAGES)
 
+    @property
+    def deepest(self) -> nn.Module:
+        """See ``vss_ray.networks``."""
+        return self.features[-1]
+
     def early(self, x: Tensor) -> Tensor:
         """Features after the first block: a tenth of the encoder's time."""
         return self.features[:2](x)

@@ -47,6 +47,11 @@ class PSPNet(nn.Module):
         *_, third, deepest = self.encoder(x)
         return self.cls(self.ppm(deepest)), self.aux(third)
 
+    @property
+    def deepest(self) -> nn.Module:
+        """See ``vss_ray.networks``."""
+        return self.encoder.deepest
+
     @staticmethod
     def convert(state: dict[str, Tensor]) -> dict[str, Tensor]:
         """The state of hszhao/semseg's layout, which keeps the stem in ``layer0``, under this module's names."""

@@ -50,6 +50,11 @@ class ResNet18(nn.Module):
         stem = nn.Sequential(self.conv1, self.bn1, self.relu, self.maxpool, self.layer1)
         return stem, self.layer2, self.layer3, self.layer4
 
+    @property
+    def deepest(self) -> nn.Module:
+        """See ``vss_ray.networks``."""
+        return self.layer4
+
     def early(self, x: Tensor) -> Tensor:
         """Features after the first layer."""
         return self.stages[0](x)

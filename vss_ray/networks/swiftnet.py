@@ -52,6 +52,11 @@ class SwiftNet(nn.Module):
         *_, eighth, quarter = self.decode(self.encoder(x))
         return self.head(quarter), self.auxiliary(eighth)
 
+    @property
+    def deepest(self) -> nn.Module:
+        """The encoder's own; see ``vss_ray.networks``."""
+        return self.encoder.deepest  # type: ignore[return-value]
+
     def shallow(self, x: Tensor) -> tuple[Tensor, ...]:
         """What every picture has to compute for itself: encoder features at strides 4 and 8."""
         first, second, *_ = self._stages()

@@ -27,6 +27,17 @@ class Views(nn.Module):
         super().__init__()
         self.network, self.scales, self.mirror = network, tuple(scales), mirror
 
+    @property
+    def deepest(self) -> nn.Module | None:
+        """The network's own, if it has one."""
+        return getattr(self.network, "deepest", None)
+
+    @property
+    def plain_view(self) -> int:
+        """Which of the network's runs sees the picture as it is, or nearest to its size: the one to embed."""
+        nearest = min(range(len(self.scales)), key=lambda i: abs(self.scales[i] - 1))
+        return nearest * (2 if self.mirror else 1)
+
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, h/s, w/s) of ``x`` (B, 3, h, w), s the stride of the network."""
         height, width = x.shape[-2:]

@@ -33,7 +33,11 @@ class Description:
 
 
 class Segmenter(Protocol):
-    """A network with its labels and its preprocessing."""
+    """A network with its labels and its preprocessing.
+
+    It may have a method ``score_and_embed(pixels)``, too, that gives what the call gives and, in the same pass of the
+    network, embeddings (B, E) float16 of length 1; without it pictures cannot be found again by their likeness.
+    """
 
     taxonomy: Taxonomy
     stride: int

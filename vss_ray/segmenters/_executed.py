@@ -38,6 +38,14 @@ class Executed:
         Raises:
             ValueError: ``pixels`` is not that.
         """
+        return self.score_and_embed(pixels)[0]
+
+    def score_and_embed(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float16], NDArray[np.float16] | None]:
+        """The same, and embeddings (B, E) if the network has any; see ``vss_ray.networks.embedding``.
+
+        Raises:
+            ValueError: See ``__call__``.
+        """
         if pixels.ndim != 4 or pixels.shape[3] != 3 or pixels.dtype != np.uint8:
             raise ValueError(f"wanted (B, h, w, 3) uint8, got {pixels.shape = }, {pixels.dtype = }")
         return self.engine(pixels)

@@ -119,9 +119,11 @@ def _network(config: Config, path: Path, num_classes: int) -> nn.Module:
             super().__init__()
             self.backbone = network.backbone
             self.classifier = network.classifier
+            self.deepest = nn.Identity()  # where the features pass by, see vss_ray.networks
 
         def forward(self, x: Tensor) -> Tensor:
             features = self.backbone(x)  # type: ignore[operator]
+            self.deepest(features.get("out", features.get("high")))
             return self.classifier(features.get("out", features))  # type: ignore[operator]
 
     network = _torchvision().models.get_model(

@@ -8,15 +8,14 @@ times mask.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from vss_ray import engines
-from vss_ray.errors import ConfigError, ModelError
+from vss_ray import engines, hub
+from vss_ray.errors import ModelError
+from vss_ray.hub import INSTALL
 from vss_ray.labels.taxonomy import Taxonomy
 from vss_ray.segmenters import Description, Sizing
 from vss_ray.segmenters._executed import Executed, execute
@@ -24,7 +23,6 @@ from vss_ray.segmenters._executed import Executed, execute
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-INSTALL = "pip install 'vss-ray[hf]'"
 # Weights, preprocessing, and the tokenizer that OneFormer's task is spelled with.
 FILES = [
     "config.json",
@@ -57,11 +55,7 @@ def describe(config: Config) -> Description:
         ModelError: There is no such network, or it has no labels.
     """
     folder = _folder(config)
-    digest = hashlib.sha256()
-    for path in sorted(path for pattern in FILES for path in folder.glob(pattern)):
-        with path.open("rb") as file:
-            digest.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-    return Description(taxonomy=_taxonomy(config, folder), digest=digest.hexdigest())
+    return Description(taxonomy=_taxonomy(config, folder), digest=hub.digest_of(folder, FILES))
 
 
 def resolve(config: Config, has_cuda: bool) -> Config:
@@ -76,35 +70,9 @@ def input_size(config: Config, height: int, width: int) -> tuple[int, int]:
 
 def _folder(config: Config) -> Path:
     """The folder of the network's files, fetched if need be."""
-    folder = Path(config.model).expanduser()
-    if not folder.is_dir():
-        folder = _fetch(config)
-    for name in ("config.json", "model*.safetensors"):
-        if not any(folder.glob(name)):
-            raise ModelError(f"{config.model}: no {name} in {folder}; wanted what save_pretrained writes, no pickles")
-    return folder
-
-
-def _fetch(config: Config) -> Path:
-    if not re.fullmatch(r"\w[\w.-]*/[\w.-]+", config.model):
-        raise ModelError(f"segmenter.model: no folder {config.model}, and it is no organization/name of the hub either")
-    if not config.revision:
-        raise ConfigError(
-            f"segmenter.model: there is no folder {config.model}, and on the hub it may change from day to day; "
-            f"give a folder, or name a commit with segmenter.revision=..."
-        )
-    try:
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-    except ImportError as error:
-        raise ModelError(f"{config.model} must be fetched from the hub, and that needs {INSTALL}") from error
-    try:
-        return Path(snapshot_download(config.model, revision=config.revision, allow_patterns=FILES))
-    except (HfHubHTTPError, HFValidationError, OSError) as error:
-        raise ModelError(
-            f"{config.model} at revision {config.revision} is not to be had from the hub: "
-            f"{str(error).strip().splitlines()[0]}; fetch it where there is a network, and give its folder"
-        ) from error
+    return hub.folder_of(
+        config.model, config.revision, FILES, option="segmenter.model", revision_option="segmenter.revision=..."
+    )
 
 
 def _read(folder: Path, name: str) -> dict[str, Any]:
@@ -147,27 +115,38 @@ def _network(folder: Path) -> nn.Module:
         raise ModelError(f"segmenter transformers needs the package transformers: {INSTALL}") from error
     from torch import nn
 
-    class PixelLogits(nn.Module):
-        """A network that answers logits per pixel."""
+    class Showing(nn.Module):
+        """A network whose deepest features pass by ``deepest``, once an answer had any; see vss_ray.networks."""
 
         def __init__(self, network: nn.Module) -> None:
             super().__init__()
             self.network = network
+            self.deepest: nn.Module | None = None
+
+        def ask(self, **inputs: Any) -> Any:
+            answer = self.network(**inputs, output_hidden_states=True)
+            states = getattr(answer, "encoder_hidden_states", None) or getattr(answer, "hidden_states", None)
+            if states and states[-1].ndim in (3, 4):
+                self.deepest = self.deepest or nn.Identity()
+                self.deepest(states[-1])
+            return answer
+
+    class PixelLogits(Showing):
+        """A network that answers logits per pixel."""
 
         def forward(self, x: Tensor) -> Tensor:
-            return self.network(pixel_values=x).logits
+            return self.ask(pixel_values=x).logits
 
-    class QueryLogits(nn.Module):
+    class QueryLogits(Showing):
         """A network that answers queries; the logarithm of the classes' shares serves as logits."""
 
         def __init__(self, network: nn.Module, task: Tensor | None) -> None:
-            super().__init__()
-            self.network = network
+            super().__init__(network)
             self.register_buffer("task", task)
 
         def forward(self, x: Tensor) -> Tensor:
             task = {} if self.task is None else {"task_inputs": self.task.expand(len(x), -1)}  # type: ignore[operator]
-            answer = self.network(pixel_values=x, **task)
+            answer = self.ask(pixel_values=x, **task)
             classes = answer.class_queries_logits.float().softmax(-1)[..., :-1]
             masks = answer.masks_queries_logits.float().sigmoid()
             # Where no query claims a pixel, all classes are alike.

@@ -10,22 +10,35 @@ schema's metadata. So:
 - which clips are done is one listing, no file is opened for it;
 - the same input gives the same bytes, and the record holds the mask's size and SHA-256;
 - everything else in the output, tables included, can be made again from the records.
+
+A clip that the coarse pass made is ``<clip_id>.coarse.mkv`` and ``<clip_id>.coarse.parquet``: other paths than those of
+the full pass, so that neither ever overwrites the other and a listing tells them apart. The full one wins wherever both
+stand. The coarse files go last (``drop_superseded``): when the full record stands and the tables name its mask, first
+the record, then the mask. So at every moment the clip has a record, and every record its mask.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from vss_ray.clips import COARSE, FULL, Pass
 from vss_ray.errors import StorageError
-from vss_ray.storage.location import Location
+from vss_ray.storage.location import Location, MissingError
 
 CLIP_KEY = b"vss.clip"
 RECORDS, MASKS = "commits", "masks"
+SUFFIXES: dict[tuple[str, Pass], str] = {
+    (RECORDS, FULL): ".parquet",
+    (RECORDS, COARSE): ".coarse.parquet",
+    (MASKS, FULL): ".mkv",
+    (MASKS, COARSE): ".coarse.mkv",
+}
 
 
 def commit(
@@ -39,7 +52,7 @@ def commit(
         clip_id: One component of a path.
         mask: The label video.
         frames: Frame rows.
-        clip_row: Values that JSON can hold, NaN not among them.
+        clip_row: Values that JSON can hold, NaN not among them; ``pass`` decides the paths, none means full.
 
     Returns:
         The clip row as stored: with ``mask_path`` (relative to OUT), ``mask_bytes`` and ``mask_sha256``.
@@ -47,7 +60,8 @@ def commit(
     Raises:
         StorageError: OUT cannot be written; the clip is then not done.
     """
-    mask_path = _path(MASKS, video_id, clip_id, "mkv")
+    of_pass = COARSE if clip_row.get("pass") == COARSE else FULL
+    mask_path = _path(MASKS, video_id, clip_id, of_pass)
     row = {
         **clip_row,
         "mask_path": mask_path,
@@ -58,25 +72,40 @@ def commit(
     sink = pa.BufferOutputStream()
     pq.write_table(frames.replace_schema_metadata(metadata), sink, compression="zstd")
     location.write(mask_path, mask)
-    location.write(_path(RECORDS, video_id, clip_id, "parquet"), sink.getvalue().to_pybytes())
+    location.write(_path(RECORDS, video_id, clip_id, of_pass), sink.getvalue().to_pybytes())
     return row
 
 
 def committed(location: Location) -> set[tuple[str, str]]:
-    """(video_id, clip_id) of every clip that is done."""
-    parts = (path.removesuffix(".parquet").split("/") for path in location.list(RECORDS) if path.endswith(".parquet"))
-    return {(part[1], part[2]) for part in parts if len(part) == 3}
+    """(video_id, clip_id) of every clip that is done, by whichever pass."""
+    return set(passes(location))
+
+
+def passes(location: Location) -> dict[tuple[str, str], Pass]:
+    """The best pass that each clip has been through, by (video_id, clip_id), for every clip that is done."""
+    return {key: FULL if FULL in found else COARSE for key, found in _found(location, RECORDS).items()}
+
+
+def drop_superseded(location: Location) -> None:
+    """Delete what the coarse pass made of clips that are done in full, leftovers of a killed one included.
+
+    Call it when no table names those masks any more.
+    """
+    records = _found(location, RECORDS)
+    for folder, found in ((RECORDS, records), (MASKS, _found(location, MASKS))):
+        for key, of_passes in found.items():
+            if COARSE in of_passes and FULL in records.get(key, ()):
+                location.delete(_path(folder, *key, COARSE))
 
 
 def read_record(location: Location, video_id: str, clip_id: str) -> tuple[dict[str, Any], pa.Table]:
-    """The clip row and the frame rows of a clip that is done.
+    """The clip row and the frame rows of a clip that is done; those of the full pass where there are any.
 
     Raises:
         MissingError: The clip is not done.
         StorageError: OUT cannot be read, or the file is not what ``commit`` wrote.
     """
-    path = _path(RECORDS, video_id, clip_id, "parquet")
-    data = location.read(path)
+    path, data = _best_record(location, video_id, clip_id)
     try:
         table = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
         row = json.loads((table.schema.metadata or {})[CLIP_KEY])
@@ -103,7 +132,29 @@ def read_mask(location: Location, clip_row: dict[str, Any]) -> bytes:
     return data
 
 
-def _path(folder: str, video_id: str, clip_id: str, suffix: str) -> str:
+def _best_record(location: Location, video_id: str, clip_id: str) -> tuple[str, bytes]:
+    for of_pass in (FULL, COARSE):
+        path = _path(RECORDS, video_id, clip_id, of_pass)
+        with suppress(MissingError):
+            return path, location.read(path)
+    path = _path(RECORDS, video_id, clip_id, FULL)  # it may have come, and the coarse one gone, between the two looks
+    return path, location.read(path)
+
+
+def _found(location: Location, folder: str) -> dict[tuple[str, str], set[Pass]]:
+    """Which passes have a file in the folder, by (video_id, clip_id)."""
+    found: dict[tuple[str, str], set[Pass]] = {}
+    for path in location.list(folder):
+        *parents, name = path.split("/")
+        for of_pass in (COARSE, FULL):  # the longer suffix first
+            if len(parents) == 2 and name.endswith(SUFFIXES[folder, of_pass]):
+                key = parents[1], name.removesuffix(SUFFIXES[folder, of_pass])
+                found.setdefault(key, set()).add(of_pass)
+                break
+    return found
+
+
+def _path(folder: str, video_id: str, clip_id: str, of_pass: Pass) -> str:
     if "/" in video_id or "/" in clip_id:
         raise ValueError(f"{video_id = }, {clip_id = }; wanted one component of a path each")
-    return f"{folder}/{video_id}/{clip_id}.{suffix}"
+    return f"{folder}/{video_id}/{clip_id}{SUFFIXES[folder, of_pass]}"

@@ -11,6 +11,7 @@ import errno
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from vss_ray.errors import StorageError
 
 UNFINISHED = re.compile(r"(^|/)\.[^/]*\.partial$")
 READ_BLOCK_BYTES = 4 * 2**20
+COPIED_BYTES = 4 * 2**20
 
 
 class MissingError(StorageError, FileNotFoundError):
@@ -82,6 +84,15 @@ class Location:
                 _replace(Path(name), data)
             else:
                 self._filesystem.pipe_file(name, data)
+
+    def write_file(self, path: str, file: Path) -> None:
+        """The same with the content of a file on this machine, of any size."""
+        name = self._name(path)
+        with self._guard("write", path):
+            if self._is_local:
+                _replace(Path(name), file)
+            else:
+                self._filesystem.put_file(str(file), name)
 
     def exists(self, path: str) -> bool:
         """Whether there is such a file; a folder is none."""
@@ -175,12 +186,16 @@ def _checked(path: str) -> str:
     return path
 
 
-def _replace(target: Path, data: bytes) -> None:
+def _replace(target: Path, content: bytes | Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_name(f".{target.name}.{secrets.token_hex(8)}.partial")
     try:
         with unfinished.open("xb") as file:
-            file.write(data)
+            if isinstance(content, Path):
+                with content.open("rb") as source:
+                    shutil.copyfileobj(source, file, COPIED_BYTES)
+            else:
+                file.write(content)
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(target)

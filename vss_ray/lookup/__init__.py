@@ -1,0 +1,1 @@
+"""Questions that need a network of their own to be understood: a picture, or words. No Ray."""
