@@ -148,7 +148,7 @@ def test_rows_count_what_the_labels_show():
     at = [0, 5, 9]  # frames
     assert [frame for frame, row in enumerate(rows) if row["embedding"] is not None] == at
     assert [list(rows[frame]["embedding"]) for frame in at] == embeddings.tolist()
-    without = stages.finish_clip(chosen, method, prepared, inferred)
+    without = stages.finish_clip(chosen, method, prepared, replace(inferred, embeddings=None))
     assert without.frames["embedding"].null_count == 10
 
 

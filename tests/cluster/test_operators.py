@@ -86,13 +86,14 @@ def test_rows_carry_all_that_a_stage_needs_and_no_more(point):
 def test_embeddings_travel_to_the_last_stage(point, monkeypatch):
     prepared = prepare(point, "a")
     infer = Infer(point, "cpu", 1, [])
-    assert inferred_of(split(infer(join([row_of(prepared)])))[0]).embeddings is None
-    own = np.eye(len(prepared.network_pictures), 7, dtype=np.float16)
     plain = infer._inference
-    monkeypatch.setattr(infer, "_inference", lambda clips: [replace(i, embeddings=own) for i in plain(clips)])
-    (row,) = split(infer(join([row_of(prepared)])))
-    np.testing.assert_array_equal(inferred_of(row).embeddings, own)
-    same_arrays(prepared_of(row).motion, prepared.motion)
+    for own in (None, np.eye(len(prepared.network_pictures), 7, dtype=np.float16)):
+        monkeypatch.setattr(
+            infer, "_inference", lambda clips, own=own: [replace(i, embeddings=own) for i in plain(clips)]
+        )
+        (row,) = split(infer(join([row_of(prepared)])))
+        np.testing.assert_array_equal(inferred_of(row).embeddings, own)
+        same_arrays(prepared_of(row).motion, prepared.motion)
 
 
 @pytest.mark.parametrize("batch", [1, 4])

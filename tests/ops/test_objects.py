@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from hypothesis import given, settings
@@ -34,7 +36,7 @@ def test_equals_opencv(height, width, grain, num_classes, is_wide, seed):
     coarse = rng.integers(0, num_classes + 1, (-(-height // grain), -(-width // grain)))
     ids = np.kron(coarse, np.ones((grain, grain), int))[:height, :width]
     ids[rng.random(ids.shape) < 0.1] = 65535 if is_wide else 255
-    ids = ids.astype(np.uint16 if is_wide else np.uint8)
+    ids: Any = ids.astype(np.uint16 if is_wide else np.uint8)
     counts = count_objects(ids, num_classes)
     assert counts.dtype == np.uint16
     assert counts.tolist() == components(ids, num_classes)

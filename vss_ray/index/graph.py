@@ -20,12 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vss_ray.errors import StorageError
-from vss_ray.index.nearest import COLUMNS, Candidate, candidates, likeness
+from vss_ray.index.nearest import Candidate
 from vss_ray.storage.location import Location
 
 CONNECTIVITY, EXPANSION_ADD, EXPANSION_SEARCH = 24, 128, 256
 """Neighbors a row; rows looked at to find them; rows looked at to answer, at least."""
-FIRST_PAGE, LAST_PAGE = 500, 64_000
+FIRST_PAGE, LAST_PAGE = 4000, 64_000
 """Rows asked for at first and at most; a page has four times as many as the one before."""
 AT_ONCE = 50_000
 """Rows read while the graph is made."""
@@ -49,7 +49,7 @@ class Graph:
         self, connection: duckdb.DuckDBPyConnection, location: Location, path: str, view: str, size: int
     ) -> None:
         self._connection, self._view = connection, view
-        file = cache_folder() / f"neighbors-{digest(location, path)}.usearch"
+        file = cache_folder() / f"graph-{digest(location, path)}.usearch"
         index = _empty(size)
         if not file.exists():
             self._build(index, file)
@@ -58,33 +58,45 @@ class Graph:
 
     def pages(self, vector: NDArray[np.float32]) -> Iterator[list[Candidate]]:
         """See ``nearest.Ranking``."""
-        done = 0
+        known: set[int] = set()
         wanted = FIRST_PAGE
         while True:
             self._index.expansion_search = max(EXPANSION_SEARCH, wanted)
-            rows = np.sort(self._index.search(vector.astype(np.float16), wanted).keys[done:].astype(np.int64))
-            yield self._read(rows, vector)
-            if len(rows) + done < wanted or wanted >= LAST_PAGE:
+            rows = {int(key) for key in self._index.search(vector.astype(np.float16), wanted).keys}
+            yield self._read(sorted(rows - known), vector)
+            if len(rows) < wanted or wanted >= LAST_PAGE:
                 return
-            done, wanted = wanted, 4 * wanted
+            known |= rows
+            wanted *= 4
 
-    def _read(self, rows: NDArray[np.int64], vector: NDArray[np.float32]) -> list[Candidate]:
+    def _read(self, rows: list[int], vector: NDArray[np.float32]) -> list[Candidate]:
         """Those rows of the table, by falling score."""
         table = self._connection.sql(
-            f"SELECT {COLUMNS}, {likeness(len(vector))} AS score "
+            "SELECT video_id, clip_id, frame, pts_seconds AS seconds "
             f"FROM read_parquet('vss://{self._view}', file_row_number = true) "
-            "WHERE file_row_number IN (SELECT unnest($rows)) ORDER BY score DESC, video_id, frame",
-            params={"vector": vector.tolist(), "rows": rows.tolist()},
+            "WHERE file_row_number IN (SELECT unnest($rows)) ORDER BY file_row_number",
+            params={"rows": rows},
         ).to_arrow_table()
-        return candidates(table)
+        # The graph holds the table's own vectors: to read them there would mean to read most of the table.
+        vectors = np.asarray(self._index.get(np.array(rows, np.uint64))).astype(np.float32).reshape(len(rows), -1)
+        found = [
+            Candidate(vector=own, score=float(own @ vector), **row)
+            for own, row in zip(vectors, table.to_pylist(), strict=True)
+        ]
+        return sorted(found, key=lambda each: (-each.score, each.video_id, each.frame))
 
     def _build(self, index: Any, file: Path) -> None:
         reader = self._connection.sql(
-            f"SELECT file_row_number, embedding FROM read_parquet('vss://{self._view}', file_row_number = true)"
+            f"SELECT embedding FROM read_parquet('vss://{self._view}', file_row_number = true) ORDER BY file_row_number"
         ).to_arrow_reader(AT_ONCE)
-        for batch in reader:
-            keys, vectors = batch.column(0).to_numpy(), batch.column(1).flatten().to_numpy()
-            index.add(keys.astype(np.uint64), vectors.reshape(len(keys), -1).astype(np.float16))
+        size = index.ndim
+        parts = [batch.column(0).flatten().to_numpy().astype(np.float16).reshape(-1, size) for batch in reader]
+        vectors = np.concatenate(parts)
+        # In order of time, footage would become chains that no way leads to from elsewhere.
+        order = np.random.default_rng(0).permutation(len(vectors))
+        for start in range(0, len(order), AT_ONCE):
+            keys = order[start : start + AT_ONCE]
+            index.add(keys.astype(np.uint64), vectors[keys])
         unfinished = file.with_name(f"{file.name}.{os.getpid()}.partial")
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -119,7 +131,7 @@ def _empty(size: int) -> Any:
         ) from error
     return Index(
         ndim=size,
-        metric="ip",
+        metric="cos",
         dtype="f16",
         connectivity=CONNECTIVITY,
         expansion_add=EXPANSION_ADD,

@@ -2,7 +2,8 @@
 
 A commit record holds the rows of ``record_schema``: those of ``frames_schema``, and an embedding on keyframes. What
 compaction writes is ``stored_schema``: there every number of a frame has a column of its own, so that a question about
-one class reads that class alone. The view ``frames`` shows them as lists again, as ``frames_schema`` has them.
+one class reads that class alone; ``area``, which other programs read, is there as the list, too. The view ``frames``
+shows all as lists again, as ``frames_schema`` has them.
 """
 
 from __future__ import annotations
@@ -107,11 +108,15 @@ def frames_schema(num_classes: int) -> pa.Schema:
     ``(row * 3 + column) * num_classes + class``.
     """
     lists = [
-        _column("area", pa.list_(pa.float32(), num_classes), *_AREA),
+        _areas(num_classes),
         _column("grid", pa.list_(pa.uint8(), CELLS * num_classes), *_GRID),
         _column("objects", pa.list_(pa.uint16(), num_classes), *_OBJECTS),
     ]
     return pa.schema([*_FRAME, *lists], METADATA)
+
+
+def _areas(num_classes: int) -> pa.Field:
+    return _column("area", pa.list_(pa.float32(), num_classes), *_AREA)
 
 
 def record_schema(num_classes: int) -> pa.Schema:
@@ -138,6 +143,7 @@ def stored_schema(num_classes: int) -> pa.Schema:
         [
             *_FRAME,
             *_TIMES,
+            _areas(num_classes),
             *(_column(f"area_{i}", pa.float32(), *_AREA) for i in classes),
             *(_column(f"objects_{i}", pa.uint16(), *_OBJECTS) for i in classes),
             *(_column(f"grid_{cell}_{i}", pa.uint8(), *_GRID) for cell in range(CELLS) for i in classes),

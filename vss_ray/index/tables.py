@@ -79,9 +79,9 @@ def connect(
 
 def _frames(num_classes: int) -> str:
     """The view ``frames``: lists, as in ``frames_schema``, and ``stop_seconds``."""
-    lists: dict[str, list[str]] = {name: [f"{name}_{i}" for i in range(num_classes)] for name in ("area", "objects")}
+    lists = {"objects": [f"objects_{i}" for i in range(num_classes)]}
     lists["grid"] = [f"grid_{cell}_{i}" for cell in range(CELLS) for i in range(num_classes)]
-    kinds = {"area": "FLOAT", "grid": "UTINYINT", "objects": "USMALLINT"}
+    kinds = {"grid": "UTINYINT", "objects": "USMALLINT"}
     made = [f"[{', '.join(lists[name])}]::{kind}[] AS {name}" for name, kind in kinds.items()]
     made.append("stop_seconds")
     return f"CREATE VIEW frames AS SELECT {', '.join([*stored_schema(0).names, *made])} FROM {WIDE}"

@@ -11,6 +11,7 @@ export class PlayedClock {
     video.addEventListener("pause", changed);
     video.addEventListener("ended", changed);
     video.addEventListener("error", () => failed(video.error?.message || "the browser cannot play this file"));
+    video.addEventListener("seeked", () => setTimeout(() => this.#arrived(), 200));
     if ("requestVideoFrameCallback" in video) {
       const frame = (_, { mediaTime }) => {
         this.#frame(mediaTime);
@@ -32,6 +33,7 @@ export class PlayedClock {
   }
 
   #frame(mediaTime) {
+    this.told = true;
     if (this.origin === null) {
       this.origin = mediaTime;
       if (this.wanted !== null) return this.seek(this.wanted);
@@ -48,8 +50,24 @@ export class PlayedClock {
 
   seek(seconds) {
     this.wanted = seconds;
+    this.tries = 3;
+    this.#go();
+  }
+
+  #go() {
+    if (this.origin === null) return;
+    this.told = false;
     // A little into the frame: its own time, rounded, may still lie in the one before.
-    if (this.origin !== null) this.video.currentTime = seconds + this.origin + 5e-4;
+    this.video.currentTime = this.wanted + this.origin + 5e-4;
+  }
+
+  // A browser that does not know the length yet goes less far than it was told, and not every frame that is sought is
+  // told of.
+  #arrived() {
+    const { video } = this;
+    if (!video.paused || video.seeking || this.origin === null || this.wanted === null) return;
+    if (Math.abs(video.currentTime - this.wanted - this.origin) > 0.01 && this.tries-- > 0) this.#go();
+    else if (!this.told) this.#frame(video.currentTime);
   }
 
   play() {
