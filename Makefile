@@ -1,7 +1,7 @@
 # make demo: the main job on real footage.  make test: lint, types, layers, tests.  make help: this list.
 PYTHON ?= python3
 VENV   ?= .venv
-EXTRAS ?= cpu,hf,ann,dev
+EXTRAS ?= cpu,hf,search,dev
 SOURCE ?=
 export PIP_EXTRA_INDEX_URL
 BIN    := $(VENV)/bin

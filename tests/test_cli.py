@@ -27,7 +27,7 @@ def vss(*arguments: str) -> subprocess.CompletedProcess[str]:
         (("status", "/nowhere"), "holds no run"),
         (("refine", "/nowhere", "car > 1%"), "holds no run"),
         (("segment", "/nowhere", "OUT", "--set", "pass=fast"), "'full' or 'coarse'"),
-        (("export", "/nowhere", "DEST", "--format", "gif"), "overlay"),
+        (("export", "/nowhere", "DEST", "--format", "gif"), "holds no run"),
         (("evaluate", "kitti", "/nowhere"), "there is camvid"),
         (("evaluate", "camvid", "/nowhere"), "/nowhere"),
         (("evaluate", "camvid", "/nowhere", "--every", "5,x"), "5,x"),

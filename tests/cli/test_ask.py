@@ -71,7 +71,7 @@ def test_explains_what_it_would_run(out):
     text = vss("search", out, "car > 2% sort by peak", "--limit", "3", "--explain")
     assert '-- share_13: "car"' in text
     assert "-- $limit = 3" in text
-    assert "ORDER BY peak DESC" in text
+    assert "ORDER BY best[1] DESC" in text
 
 
 def test_sql_in_three_forms(out):

@@ -342,7 +342,7 @@ def queries(draw):
 
 
 @given(footage(), st.lists(queries(), min_size=4, max_size=4))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_finds_what_the_rules_say(videos, asked):
     location = Location("memory://reference/out")
     write(location, videos)
