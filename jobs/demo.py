@@ -32,8 +32,10 @@ def main() -> int:
     for question in QUESTIONS:
         vss("search", out, question, "--limit", "5")
     vss("export", out, overlay, "--format", "overlay")
-    print(f"\nThe masks and tables are in {out}, the video in colors is in {overlay}. Next:")
+    vss("report", out, "--out", f"{overlay}/report.html")
+    print(f"\nThe masks and tables are in {out}, the video in colors and a report are in {overlay}. Next:")
     for line in (
+        f"vss view {out}",
         f"vss search {out} 'pedestrian or bicyclist > 0.2%'",
         f"vss status {out}",
         f"vss segment {source} OUT2 --config per_frame    # the network on every frame, to compare",
