@@ -1,4 +1,4 @@
-"""Full work on the spans that a query finds, for `ray job submit -- python jobs/refine.py OUT QUERY`: as `vss refine`."""
+"""Full work where a query finds something, for `ray job submit -- python jobs/refine.py OUT QUERY`: as `vss refine`."""
 
 import sys
 
