@@ -24,3 +24,18 @@ def test_every_file_is_in_the_plan_or_among_the_failures(local_ray, archive, tmp
     assert [(clip.video_id, clip.start) for clip in plan.clips] == sorted((c.video_id, c.start) for c in plan.clips)
     assert [failure.stage for failure in plan.failures] == ["probe"] * 3
     assert all("broken" in failure.message for failure in plan.failures)
+
+
+def test_a_name_that_is_no_text_is_told_and_costs_only_itself(local_ray, archive, tmp_path):
+    """File names may hold any bytes."""
+    os.link(archive / "a.mp4", tmp_path / "good.mp4")
+    os.link(archive / "a.mp4", os.fsencode(tmp_path) + b"/\xff<script>\n.mp4")
+    plan = plan_archive(list_videos(str(tmp_path)), clip_seconds=2.0)
+    assert sum(clip.num_frames for clip in plan.clips) == 60
+    (failure,) = plan.failures
+    assert failure.source.endswith("/\\xff<script>\n.mp4")
+    assert "not UTF-8; rename it" in failure.message
+    failure.message.encode()
+    failure.video_id.encode()
+    nothing = plan_archive([entry for entry in list_videos(str(tmp_path)) if "good" not in entry.url], clip_seconds=2.0)
+    assert (len(nothing.clips), len(nothing.failures)) == (0, 1)

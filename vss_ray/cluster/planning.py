@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import pyarrow as pa
 import ray.data
 
 from vss_ray.clips import Clip, video_id
 from vss_ray.cluster.operators import explained
+from vss_ray.errors import VideoError
 from vss_ray.media.archive import ArchiveEntry
 from vss_ray.media.probe import probe
 from vss_ray.plan import plan_clips
@@ -40,12 +41,15 @@ def plan_archive(entries: list[ArchiveEntry], clip_seconds: float) -> Plan:
         entries: The files of the archive.
         clip_seconds: Wanted length of a clip.
     """
-    rows = [{**asdict(entry), "clip_seconds": clip_seconds} for entry in entries]
+    named = [entry for entry in entries if _printable(entry.url) == entry.url]
+    clips: list[Clip] = []
+    failures = [_nameless(entry) for entry in entries if _printable(entry.url) != entry.url]
+    if not named:
+        return Plan(clips, failures)
+    rows = [{**asdict(entry), "clip_seconds": clip_seconds} for entry in named]
     planned = ray.data.from_items(rows, override_num_blocks=-(-len(rows) // FILES_PER_TASK)).map_batches(
         _probe_and_plan, batch_format="pyarrow", batch_size=None, num_cpus=1
     )
-    clips: list[Clip] = []
-    failures: list[Failure] = []
     for row in planned.iter_rows():
         clips += [Clip.from_row(clip) for clip in json.loads(row["clips"])]
         failures += [Failure(**failure) for failure in json.loads(row["failures"])]
@@ -64,6 +68,17 @@ def _probe_and_plan(files: pa.Table) -> pa.Table:
         clips.append(json.dumps([asdict(clip) for clip in planned]))
         failures.append(json.dumps([asdict(failure)] if failure else []))
     return pa.table({"clips": clips, "failures": failures})
+
+
+def _printable(text: str) -> str:
+    """The text, bytes that are no UTF-8 written out: a name on disk may hold any bytes, a table may not."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _nameless(entry: ArchiveEntry) -> Failure:
+    source = _printable(entry.url)
+    error = VideoError(f"{source}: its name is not UTF-8; rename it, and run again")
+    return replace(_failure(entry, error), source=source)
 
 
 def _failure(entry: ArchiveEntry, error: Exception) -> Failure:
