@@ -57,8 +57,10 @@ def footage(tmp_path_factory: pytest.TempPathFactory, moving) -> Callable[..., P
     folder = tmp_path_factory.mktemp("footage")
 
     def make(name: str, count: int = 60, size: tuple[int, int] = (96, 160), **options: Any) -> Path:
-        path = folder / name
+        made_so = zlib.crc32(repr((count, size, sorted(options.items(), key=repr))).encode())
+        path = folder / f"{made_so:08x}" / name
         if not path.exists():
+            path.parent.mkdir(exist_ok=True)
             write_video(path, moving(count, *size), **options)
         return path
 

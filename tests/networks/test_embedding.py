@@ -115,9 +115,17 @@ class _Blind(nn.Module):
         return self.network(x)
 
 
+class _TwoLayers(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 2, 3))
+
+    @property
+    def deepest(self):
+        return self[0]
+
+
 def test_one_graph_for_torch_compile_too():
-    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 2, 3)).eval()
-    network.deepest = network[0]
+    network = _TwoLayers().eval()
     graph, x = Embedded(network, network), torch.rand(1, 3, 32, 32)
     compiled = torch.compile(graph, backend="eager", fullgraph=True)
     with torch.inference_mode():
