@@ -29,7 +29,7 @@ lint: install  ## ruff, pyright, import-linter
 	$(BIN)/lint-imports
 
 test: lint  ## everything that has to be true
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 clean:  ## what demo and test leave behind
 	rm -rf .demo .pytest_cache .ruff_cache .hypothesis .import_linter_cache

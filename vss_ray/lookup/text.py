@@ -6,7 +6,6 @@ Clips that are in it are not looked at again; what is done when the work is cut 
 
 from __future__ import annotations
 
-import io
 from collections import defaultdict
 from collections.abc import Callable
 from itertools import islice
@@ -21,7 +20,7 @@ from vss_ray.index.similar import Similar, similar_to
 from vss_ray.index.tables import connect
 from vss_ray.lookup.words import Words
 from vss_ray.media.decode import decode
-from vss_ray.run import Run
+from vss_ray.run import Run, read_parquet
 
 EVERY = 1.0
 """Seconds: of the keyframes within one, the first is looked at."""
@@ -61,7 +60,7 @@ def look(run: Run, words: Words, size: int, on_clip: Callable[[int, int], None])
     """Bring the table of what the CLIP sees up to date; its path in OUT."""
     path = f"tables/clip-{words.digest[:16]}.parquet"
     schema = keyframes_schema(size)
-    seen = pq.read_table(io.BytesIO(run.location.read(path))) if run.location.exists(path) else schema.empty_table()
+    seen = read_parquet(run.location.read(path)) if run.location.exists(path) else schema.empty_table()
     known = set(zip(seen["video_id"].to_pylist(), seen["clip_id"].to_pylist(), strict=True))
     missing = {key: frames for key, frames in _wanted(run).items() if key not in known}
     clips = {(row["video_id"], row["clip_id"]): Clip.from_row(row) for row in run.manifest_rows()}
