@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import cv2
 import numpy as np
 import pytest
@@ -13,7 +10,6 @@ from torch import nn
 
 from vss_ray.errors import ConfigError, ModelError
 from vss_ray.flow import inverse_search
-from vss_ray.labels import taxonomy
 from vss_ray.methods import gsvnet as method
 from vss_ray.networks import factory
 from vss_ray.networks.gsvnet import GsvNet
@@ -25,31 +21,6 @@ TINY = [
     *("schedule.epochs=1", "schedule.batch=2", "steps=2", "mixture.scenes=0", "width=8", "farthest=3"),
     *("sequences.augment.crop=64", "sequences.augment.rare_classes=[2]"),
 ]
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five stills to train on, and a drive."""
-    root = tmp_path_factory.mktemp("camvid")
-    rng = np.random.default_rng(0)
-    colors: Any = np.array([*taxonomy.load("camvid").colors, (0, 0, 0)], np.uint8)
-    for split, count in (("train", 5), ("val", 6)):
-        for name in (split, f"{split}annot"):
-            (root / name).mkdir()
-        for i in range(count):
-            ids = np.kron(rng.integers(0, 12, (4, 6)), np.ones((16, 16), int)).astype(np.uint8)
-            cv2.imwrite(str(root / split / f"{i}.png"), cv2.cvtColor(colors[ids], cv2.COLOR_RGB2BGR))
-            cv2.imwrite(str(root / f"{split}annot" / f"{i}.png"), ids)
-    return root
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> str:
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("base") / "base.safetensors"
-    network = factory.swiftnet("mobilenet_v2", 11, width=16)
-    builtin.save_weights(network, path, taxonomy.load("camvid"), encoder="mobilenet_v2")
-    return str(path)
 
 
 def batch(length: int, *, is_carried_along_it: bool = False) -> gsvnet.Batch:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
-from typing import Any
 
-import cv2
-import numpy as np
 import pytest
 import torch
 
 from vss_ray import config as points
 from vss_ray.errors import ConfigError, ModelError
 from vss_ray.labels import taxonomy
-from vss_ray.networks import factory, halves
+from vss_ray.networks import halves
 from vss_ray.networks import lmanet as network
 from vss_ray.segmenters import builtin
 from vss_ray.training import lmanet, recipes
@@ -33,32 +29,6 @@ TINY = [
     "mixture.scenes=0",
     "mixture.stills=1",
 ]
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three stills to train on, and a drive."""
-    root = tmp_path_factory.mktemp("camvid")
-    rng = np.random.default_rng(0)
-    colors: Any = np.array([*taxonomy.load("camvid").colors, (0, 0, 0)], np.uint8)
-    for split, count in (("train", 3), ("val", 9)):
-        for name in (split, f"{split}annot"):
-            (root / name).mkdir()
-        for i in range(count):
-            ids = np.kron(rng.integers(0, 12, (4, 6)), np.ones((16, 16), int)).astype(np.uint8)
-            cv2.imwrite(str(root / split / f"{i}.png"), cv2.cvtColor(colors[ids], cv2.COLOR_RGB2BGR))
-            cv2.imwrite(str(root / f"{split}annot" / f"{i}.png"), ids)
-    return root
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights of a small keyframe network, untrained."""
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("base") / "base.safetensors"
-    swiftnet = factory.swiftnet("mobilenet_v2", num_classes=11, width=16)
-    builtin.save_weights(swiftnet, path, taxonomy.load("camvid"), encoder="mobilenet_v2")
-    return path
 
 
 def test_parts_learn_in_turn(base):
