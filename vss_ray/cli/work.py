@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -67,13 +68,21 @@ def segment(
     overrides: Overrides = None,
     limit: Limit = None,
     address: Address = None,
+    trace: Annotated[
+        Path | None, typer.Option(help="Write when and where each clip was worked on, for ui.perfetto.dev.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Label every frame of every video; the same command again does only what is missing."""
     from vss_ray.cluster.segment import segment as run_segment
+    from vss_ray.cluster.trace import Trace
 
     point = config.load(config_name, overrides or ())
-    _conclude(out, run_segment(source, out, point, limit=limit, address=address, console=progress), as_json)
+    recorded = Trace(trace) if trace else None
+    summary = run_segment(source, out, point, limit=limit, address=address, console=progress, trace=recorded)
+    if recorded:
+        recorded.write()
+    _conclude(out, summary, as_json)
 
 
 @app.command()

@@ -6,7 +6,9 @@ This is the one place that turns an exception into a row.
 from __future__ import annotations
 
 import json
+import os
 import resource
+import socket
 import time
 import traceback
 from collections.abc import Callable
@@ -36,6 +38,9 @@ PREPARED = ("pts_seconds", "picture_of_frame", "keyframes", "network_pictures", 
 INPUTS, EXTRA = "inputs.", "extra."
 """Prefixes of those of ``Prepared.inputs`` and ``Inferred.extra``."""
 SCORES, EMBEDDINGS = "scores", "embeddings"
+
+PLACE = f"{socket.gethostname()}:{os.getpid()}"
+"""This process."""
 
 NO_PIXELS = np.zeros((0, 0, 0, 3), np.uint8)
 
@@ -81,12 +86,14 @@ class Infer:
 
     def __init__(self, point: OperatingPoint, device: str, batch: int, sizes: list[tuple[int, int]]) -> None:
         self._broken: Exception | None = None
+        began = time.time()
         try:
             self._inference = stages.build_inference(point, threads=1, device=device, batch=batch)
             for height, width in sizes:
                 stages.warm_up(point, self._inference, height, width)
         except Exception as error:  # part of the boundary: an actor that dies is started again and again
             self._broken = error
+        self._load = {"load_began": began, "load_ended": time.time()}
 
     def __call__(self, table: pa.Table) -> pa.Table:
         """Rows of prepared clips to rows that hold scores in place of pixels; clips advance together."""
@@ -96,7 +103,7 @@ class Infer:
         answers = dict(zip(healthy, self._infer([prepared_of(rows[i]) for i in healthy]), strict=True))
         spent = (time.process_time() - started) / max(1, len(healthy))
         done = [contained("infer", row, partial(_with_scores, answers.get(i)), spent) for i, row in enumerate(rows)]
-        return join(done)
+        return join([replace(row, story=row.story.with_costs(**self._load)) for row in done])
 
     def _infer(self, clips: list[Prepared]) -> list[Inferred | Exception]:
         if self._broken is not None:
@@ -187,7 +194,7 @@ def contained(stage: str, row: Row, run: Callable[[Row], Row], spent: float = 0.
         f"{stage}_bytes": float(done.num_bytes),
         f"{stage}_memory": float(_peak_memory()),
     }
-    return replace(done, story=done.story.with_costs(**costs))
+    return replace(done, story=done.story.with_costs(**costs).at(stage, PLACE))
 
 
 def prepared_of(row: Row) -> Prepared:

@@ -27,7 +27,6 @@ PENDING = "pending.parquet"
 PREPARE_CORES, INFER_CORES, FINISH_CORES = 0.5, 0.4, 0.5
 """Without a GPU. Less than a core each, because one of the three always waits for another and the machine should not;
 not all the same, because Ray fuses operators that ask for the same, and in a fused one the network waits."""
-ACTOR_START_SECONDS = 600
 CLIPS_AT_ACTOR, QUEUE_FOR_ANOTHER = 4, 3.0
 """Clips sent to an actor ahead of time, and how many of them call for another actor."""
 EXPECTED_SIZES = 2
@@ -48,8 +47,8 @@ def label_clips(run: Run, clips: Sequence[Clip], resources: Resources) -> Iterat
     """
     run.location.write(PENDING, parquet_bytes(pa.Table.from_pylist([clip.to_row() for clip in clips], MANIFEST_SCHEMA)))
     context = DataContext.get_current()
-    # Networks load before the first clip is decoded: otherwise decoded clips pile up while nobody can use them.
-    context.wait_for_min_actors_s = ACTOR_START_SECONDS
+    # The first clips are decoded while the networks load; the object store bounds how many.
+    context.wait_for_min_actors_s = -1
     # To load another network costs as much as hundreds of pictures: only when clips really queue for it.
     context.autoscaling_config.actor_pool_util_upscaling_threshold = QUEUE_FOR_ANOTHER
     uses_gpu = resources.gpus > 0 and getattr(run.point.segmenter.config, "engine", None) != "openvino"

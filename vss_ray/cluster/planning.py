@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
-import pyarrow as pa
-import ray.data
+import ray
 
 from vss_ray.clips import Clip, video_id
 from vss_ray.cluster.operators import explained
@@ -46,28 +44,25 @@ def plan_archive(entries: list[ArchiveEntry], clip_seconds: float) -> Plan:
     failures = [_nameless(entry) for entry in entries if _printable(entry.url) != entry.url]
     if not named:
         return Plan(clips, failures)
-    rows = [{**asdict(entry), "clip_seconds": clip_seconds} for entry in named]
-    planned = ray.data.from_items(rows, override_num_blocks=-(-len(rows) // FILES_PER_TASK)).map_batches(
-        _probe_and_plan, batch_format="pyarrow", batch_size=None, num_cpus=1
-    )
-    for row in planned.iter_rows():
-        clips += [Clip.from_row(clip) for clip in json.loads(row["clips"])]
-        failures += [Failure(**failure) for failure in json.loads(row["failures"])]
+    tasks = [
+        _probe_and_plan.remote(named[start : start + FILES_PER_TASK], clip_seconds)
+        for start in range(0, len(named), FILES_PER_TASK)
+    ]
+    for planned, unreadable in ray.get(tasks):
+        clips += planned
+        failures += unreadable
     return Plan(sorted(clips, key=lambda c: (c.video_id, c.start)), sorted(failures, key=lambda f: f.source))
 
 
-def _probe_and_plan(files: pa.Table) -> pa.Table:
+@ray.remote(num_cpus=1)
+def _probe_and_plan(entries: list[ArchiveEntry], clip_seconds: float) -> tuple[list[Clip], list[Failure]]:
     clips, failures = [], []
-    for row in files.to_pylist():
-        seconds = row.pop("clip_seconds")
-        entry = ArchiveEntry(**row)
+    for entry in entries:
         try:
-            planned, failure = plan_clips(probe(entry), seconds), None
+            clips += plan_clips(probe(entry), clip_seconds)
         except Exception as error:  # the boundary: a file that cannot be read is a row, not an end of the plan
-            planned, failure = [], _failure(entry, error)
-        clips.append(json.dumps([asdict(clip) for clip in planned]))
-        failures.append(json.dumps([asdict(failure)] if failure else []))
-    return pa.table({"clips": clips, "failures": failures})
+            failures.append(_failure(entry, error))
+    return clips, failures
 
 
 def _printable(text: str) -> str:

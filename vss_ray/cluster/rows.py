@@ -38,10 +38,16 @@ class Story:
     failure: Failure | None = None
     audits: list[dict[str, Any]] = field(default_factory=list)
     """Audited pictures, in the form of the clips table's ``audit`` column."""
+    places: dict[str, str] = field(default_factory=dict)
+    """Stage -> ``node:process`` that ran it."""
 
     def with_costs(self, **costs: float) -> Story:
         """The same with further costs."""
         return replace(self, costs={**self.costs, **costs})
+
+    def at(self, stage: str, place: str) -> Story:
+        """The same with the place of a stage."""
+        return replace(self, places={**self.places, stage: place})
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,9 @@ class Row:
                 count = int(np.prod(shape))
                 arrays[name] = np.frombuffer(values.buffers()[2], np.dtype(dtype), count, int(start)).reshape(shape)
         return cls(
-            Clip.from_row(json.loads(table["clip"][0].as_py())), Story(story["costs"], failure, story["audits"]), arrays
+            Clip.from_row(json.loads(table["clip"][0].as_py())),
+            Story(story["costs"], failure, story["audits"], story["places"]),
+            arrays,
         )
 
     @property

@@ -10,6 +10,7 @@ from rich.console import Console
 from vss_ray.cluster.planning import plan_archive
 from vss_ray.cluster.session import connect
 from vss_ray.cluster.summary import Summary
+from vss_ray.cluster.trace import Trace
 from vss_ray.cluster.work import do
 from vss_ray.config import OperatingPoint
 from vss_ray.errors import VideoError
@@ -19,7 +20,14 @@ from vss_ray.storage.location import Location
 
 
 def segment(
-    source: str, out: str, point: OperatingPoint, *, limit: int | None, address: str | None, console: Console
+    source: str,
+    out: str,
+    point: OperatingPoint,
+    *,
+    limit: int | None,
+    address: str | None,
+    console: Console,
+    trace: Trace | None = None,
 ) -> Summary:
     """Label every frame of every video of SOURCE, or what is still missing of it.
 
@@ -30,6 +38,7 @@ def segment(
         limit: At most this many clips, the first of those that are missing.
         address: Of a Ray cluster; None starts Ray here.
         console: For the plan and the progress.
+        trace: Told of what was done when and where.
 
     Raises:
         VssError: Anything that can be known before the first clip.
@@ -50,4 +59,6 @@ def segment(
     run.write_manifest(plan.clips)
     console.print(f"{len(entries)} videos, {len(plan.clips)} clips", highlight=False)
     summary = Summary(began=began, videos_failed=len(plan.failures), about={"pass": point.pass_})
-    return do(run, plan.clips, plan.clips, plan.failures, summary, limit=limit, address=address, console=console)
+    return do(
+        run, plan.clips, plan.clips, plan.failures, summary, limit=limit, address=address, console=console, trace=trace
+    )

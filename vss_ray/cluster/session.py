@@ -10,6 +10,11 @@ import ray
 
 from vss_ray.errors import ConfigError
 
+IDLE_WORKER = "RAY_idle_worker_killing_time_threshold_ms"
+IDLE_MILLISECONDS = str(10 * 60 * 1000)
+"""Ray ends workers that idle for a second, and a stage idles whenever another one has the cores: every other clip paid
+1.7 core seconds for a new worker, a tenth of all work."""
+
 
 @dataclass(frozen=True)
 class Resources:
@@ -27,6 +32,8 @@ def connect(address: str | None) -> Resources:
     """
     if not ray.is_initialized():
         address = address or os.environ.get("RAY_ADDRESS")
+        if not address:
+            os.environ.setdefault(IDLE_WORKER, IDLE_MILLISECONDS)
         try:
             ray.init(
                 address=address or "local",

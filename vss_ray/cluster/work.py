@@ -12,6 +12,7 @@ from vss_ray.cluster.pipeline import label_clips
 from vss_ray.cluster.progress import Progress
 from vss_ray.cluster.session import Resources, connect
 from vss_ray.cluster.summary import Summary
+from vss_ray.cluster.trace import Trace
 from vss_ray.index.build import compact
 from vss_ray.run import Failure, Run
 from vss_ray.storage.commit import drop_superseded, passes
@@ -27,6 +28,7 @@ def do(
     limit: int | None,
     address: str | None,
     console: Console,
+    trace: Trace | None = None,
 ) -> Summary:
     """Do the wanted clips that the run's pass has not done yet; a coarse pass leaves those alone that are done in full.
 
@@ -41,6 +43,7 @@ def do(
         limit: At most this many clips, the first of those that are missing.
         address: Of a Ray cluster, which is joined only if there is something to do.
         console: For the plan and the progress.
+        trace: Told of every clip.
     """
     of_pass = run.point.pass_
     done = {key for key, best in passes(run.location).items() if best in (of_pass, FULL)}
@@ -57,7 +60,7 @@ def do(
         if pending:
             resources = connect(address)
             console.print(f"working on {resources.cpus} cores and {resources.gpus} GPUs", highlight=False)
-            failures += _label(run, pending, summary, resources, Progress(console, seconds))
+            failures += _label(run, pending, summary, resources, Progress(console, seconds), trace)
     finally:
         run.write_failures(failures)
         compact(run.location, [(clip.video_id, clip.clip_id) for clip in planned])
@@ -68,7 +71,12 @@ def do(
 
 
 def _label(
-    run: Run, pending: Sequence[Clip], summary: Summary, resources: Resources, progress: Progress
+    run: Run,
+    pending: Sequence[Clip],
+    summary: Summary,
+    resources: Resources,
+    progress: Progress,
+    trace: Trace | None,
 ) -> list[Failure]:
     failures = []
     left = {(clip.video_id, clip.clip_id): clip for clip in pending}
@@ -79,6 +87,8 @@ def _label(
                 summary.add(row)
             else:
                 failures.append(row.story.failure)
+            if trace is not None:
+                trace.add(row)
             progress.add(row.clip.stop_seconds - row.clip.start_seconds, summary.first_work)
     except RayError as error:  # a worker that died again and again, a lost cluster: say so, clip by clip
         message = str(error).strip().splitlines()[-1]
