@@ -1,12 +1,12 @@
 # make demo: the main job on real footage.  make test: lint, types, layers, tests.  make help: this list.
 PYTHON ?= python3
 VENV   ?= .venv
-EXTRAS ?= cpu,hf,search,dev
+EXTRAS ?= cpu,int8,hf,search,dev
 SOURCE ?=
 export PIP_EXTRA_INDEX_URL
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test lint install clean
+.PHONY: help demo test lint install benchmark clean
 
 help:
 	@sed -n '1p' Makefile; grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/'
@@ -31,5 +31,8 @@ lint: install  ## ruff, pyright, import-linter
 test: lint  ## everything that has to be true
 	$(BIN)/pytest -n 2 --dist loadfile
 
+benchmark: install  ## speed, about 25 minutes, and the README's section about it; PARTS='limits frame' takes some
+	$(BIN)/vss benchmark $(PARTS) --work .benchmark --store .github/benchmark.json --readme README.md
+
 clean:  ## what demo and test leave behind
-	rm -rf .demo .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .demo .benchmark .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -21,6 +21,16 @@ import s3fs
 cv2.setNumThreads(1)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_home(tmp_path_factory) -> Iterator[Path]:
+    """What this machine keeps stays out of the home of whoever runs the tests; processes of one session share it."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("XDG_CACHE_HOME", str(folder))
+        yield folder
+
+
 @pytest.fixture(scope="session")
 def test_data() -> Path:
     """The folder of real footage; skips where there is none."""

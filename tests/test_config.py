@@ -56,7 +56,7 @@ def test_defaults():
     point = config.from_dict(MINIMAL)
     assert (point.keyframes.name, point.keyframes.config.every) == ("fixed", 10)
     assert point.flow.config == point.flow.module.Config()
-    assert point.masks.name == "ffv1"
+    assert point.masks.name == "h264"
     assert (point.clip_seconds, point.audit, point.cut_threshold) == (10.0, 0.0, 27.0)
     assert point.method.module is plugins.load("methods", "evs")
 
@@ -238,7 +238,7 @@ CHANGES = [
     "flow={name: dis, iterations: 1}",
     "flow={name: dis, iterations: 2}",
     "flow=farneback",
-    "masks=h264",
+    "masks=ffv1",
     "clip_seconds=11",
     "audit=0.01",
     "cut_threshold=28",

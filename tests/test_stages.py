@@ -18,7 +18,8 @@ from vss_ray.errors import ModelError
 from vss_ray.frames import Frame, Inferred
 from vss_ray.index.schema import record_schema
 from vss_ray.inference.every_picture import EveryPicture
-from vss_ray.inference.evs import Refining, Repairing
+from vss_ray.inference.evs import Refining
+from vss_ray.inference.repairing import Repairing
 
 WITHOUT_NETWORK = """
 from conformance.nearest_color import DIGEST, TAXONOMY, Config, build, input_size, resolve

@@ -58,7 +58,7 @@ class OperatingPoint(BaseModel):
     segmenter: Part
     keyframes: Part = Field(default={"name": "fixed", "every": 10}, validate_default=True)  # type: ignore[assignment]
     flow: Part = Field(default={"name": "inverse_search"}, validate_default=True)  # type: ignore[assignment]
-    masks: Part = Field(default={"name": "ffv1"}, validate_default=True)  # type: ignore[assignment]
+    masks: Part = Field(default={"name": "h264"}, validate_default=True)  # type: ignore[assignment]
     clip_seconds: float = Field(default=10.0, gt=0)
     """Wanted length of a clip; cuts fall on codec keyframes."""
     audit: float = Field(default=0.0, ge=0, le=1)

@@ -35,6 +35,7 @@ def load(family: str, name: str) -> ModuleType:
 
 
 def names(family: str) -> list[str]:
-    """The plug-ins that the package brings, by name; public modules of the family's folder."""
+    """The plug-ins that the package brings, by name: public modules of the family's folder that have a ``Config``."""
     package = importlib.import_module(f"vss_ray.{family}")
-    return sorted(m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_"))
+    public = sorted(m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_"))
+    return [name for name in public if hasattr(importlib.import_module(f"{package.__name__}.{name}"), "Config")]

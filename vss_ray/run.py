@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import Any
@@ -26,6 +26,8 @@ from vss_ray.labels.taxonomy import Taxonomy
 from vss_ray.storage.location import Location
 
 RUN, MANIFEST, FAILED = "run.json", "manifest.parquet", "failed.parquet"
+INT8 = "network.int8"
+"""Graphs in int8 that all workers of the run use, see ``precision.calibrate``."""
 
 FAILURES = pa.schema(
     [
@@ -73,13 +75,16 @@ class Run:
     fingerprint: str
 
     @classmethod
-    def start(cls, location: Location, point: OperatingPoint, source: str) -> Run:
+    def start(
+        cls, location: Location, point: OperatingPoint, source: str, notes: Mapping[str, Any] | None = None
+    ) -> Run:
         """Begin a run in ``location``, or go on with the one that is there.
 
         Args:
             location: OUT.
             point: Resolved: see ``OperatingPoint.resolved``.
             source: SOURCE, as an absolute path or URL.
+            notes: What else run.json is to tell of a run that begins.
 
         Raises:
             RunMismatchError: OUT holds a run of another operating point, other weights, or another SOURCE.
@@ -97,6 +102,7 @@ class Run:
                 "taxonomy": run.taxonomy.to_dict(),
                 "output_schema": config.OUTPUT_SCHEMA,
                 "versions": _versions(),
+                **(notes or {}),
             }
             location.write(RUN, _json(content))
             return run
@@ -142,6 +148,11 @@ class Run:
         """run.json."""
         return _content(self.location)
 
+    def calibrated(self) -> bytes | None:
+        """The graphs in int8, where the run has some."""
+        is_int8 = getattr(self.point.segmenter.config, "precision", None) == "int8"
+        return self.location.read(INT8) if is_int8 else None
+
     def _check(self, content: dict[str, Any], digest: str) -> None:
         if content["fingerprint"] != self.fingerprint:
             raise RunMismatchError(
@@ -179,10 +190,16 @@ class Run:
         return [Failure(**row) for row in read_parquet(self.location.read(FAILED)).to_pylist()]
 
 
+def content_of(location: Location) -> dict[str, Any] | None:
+    """run.json of the run in ``location``, if there is one."""
+    return json.loads(location.read(RUN)) if location.exists(RUN) else None
+
+
 def _content(location: Location) -> dict[str, Any]:
-    if not location.exists(RUN):
+    content = content_of(location)
+    if content is None:
         raise StorageError(f"{location.root} holds no run: it has no {RUN}; start one with `vss segment SOURCE OUT`")
-    return json.loads(location.read(RUN))
+    return content
 
 
 def _difference(content: dict[str, Any], point: dict[str, Any], digest: str) -> str:

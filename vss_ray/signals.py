@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vss_ray.frames import Planes
+from vss_ray.ops import fields, motion
 from vss_ray.ops.warp import sample
 
 IMAGENET_MEAN = np.array([123.675, 116.28, 103.53], np.float32)
@@ -43,8 +44,7 @@ class Signals:
     planes: Sequence[Planes]
     seconds: NDArray[np.float64]
     """(n,) time of each picture."""
-    flow: Callable[..., NDArray[np.float32]]
-    """Displacement between two gray pictures."""
+    flow: motion.Flow
 
     def __len__(self) -> int:
         return len(self.planes)
@@ -71,12 +71,14 @@ class Signals:
     @cached_property
     def _lost(self) -> NDArray[np.float64]:
         gray = [cv2.resize(p.y, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for p in self.planes]
+        views = [motion.view(picture, self.flow) for picture in gray]  # type: ignore[arg-type]
         lost = [(0.0, 0.0)]
-        for before, here in pairwise(gray):
-            back, onward = self.flow(here, before), self.flow(before, here)
-            unexplained = cv2.absdiff(here, sample(before, back)).mean()
-            inconsistent = np.linalg.norm(back + sample(onward, back), axis=-1) > 0.5
-            lost.append((float(unexplained), float(inconsistent.mean())))
+        for before, here in pairwise(views):
+            back, onward = self.flow(here.seen, before.seen), self.flow(before.seen, here.seen)
+            unexplained = cv2.absdiff(here.gray, sample(before.gray, back)).mean()
+            there = fields.from_flow(back, back.shape[:2])
+            fields.set_round_trip(there, fields.from_flow(onward, onward.shape[:2]))
+            lost.append((float(unexplained), float((there[..., 2] > 0.5).mean())))
         return np.array(lost)
 
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from vss_ray import engines
 from vss_ray.clips import COARSE, Clip
 from vss_ray.config import OperatingPoint
-from vss_ray.errors import ModelError
+from vss_ray.engines import int8
+from vss_ray.errors import ConfigError, ModelError
 from vss_ray.frames import Audit, Frame, Inferred, Labels, Prepared
 from vss_ray.index.schema import record_schema
 from vss_ray.inference import Base, Inference
@@ -40,12 +41,21 @@ def build_method(point: OperatingPoint) -> Method:
     return point.labelling.module.build(point.labelling.config, parts)
 
 
-def build_segmenter(point: OperatingPoint, *, threads: int, device: str) -> Segmenter:
-    """The network, ready to run."""
-    return point.segmenter.module.build(point.segmenter.config, threads=threads, device=device)
+def build_segmenter(point: OperatingPoint, *, threads: int, device: str, calibrated: bytes | None = None) -> Segmenter:
+    """The network, ready to run; see ``build_inference``."""
+    segmenter = point.segmenter.module.build(point.segmenter.config, threads=threads, device=device)
+    precision = getattr(point.segmenter.config, "precision", None)
+    if precision == "measured" or (precision == "int8" and calibrated is None):
+        raise ConfigError(
+            f"segmenter.precision: {precision} is settled on pictures of an archive, see vss_ray.precision; "
+            "`vss segment` does that, elsewhere take auto, fp32 or bf16"
+        )
+    return segmenter.quantized(int8.unpack(calibrated)) if precision == "int8" and calibrated else segmenter
 
 
-def build_inference(point: OperatingPoint, *, threads: int, device: str, batch: int = 1) -> Inference:
+def build_inference(
+    point: OperatingPoint, *, threads: int, device: str, batch: int = 1, calibrated: bytes | None = None
+) -> Inference:
     """The second stage with its networks.
 
     Args:
@@ -53,12 +63,12 @@ def build_inference(point: OperatingPoint, *, threads: int, device: str, batch: 
         threads: Threads of the process that networks may use.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
         batch: Pictures that the device sees at once.
+        calibrated: What ``precision.calibrate`` gave; needed by ``segmenter.precision=int8``, unused by the others.
 
     Raises:
+        ConfigError: int8 without that.
         ModelError: Weights are missing, broken, or belong to something else.
     """
-    import torch
-
     description = point.describe()
     module, config = point.segmenter.module, point.segmenter.config
 
@@ -71,11 +81,11 @@ def build_inference(point: OperatingPoint, *, threads: int, device: str, batch: 
         return module.load_network(config)[0]
 
     base = Base(
-        segmenter=partial(build_segmenter, point, threads=threads, device=device),
+        segmenter=partial(build_segmenter, point, threads=threads, device=device, calibrated=calibrated),
         load=load,
         description=description,
         compile=partial(engines.build_graph, config, threads=threads, device=device),
-        device=torch.device(device),
+        device_name=device,
         batch=batch,
     )
     method = point.labelling
@@ -94,6 +104,9 @@ def networks_of(point: OperatingPoint) -> str:
 
 def warm_up(point: OperatingPoint, inference: Inference, height: int, width: int) -> None:
     """Compile what clips of this size will need, by running three pictures of noise."""
+    if isinstance(inference, EveryPicture):
+        inference.warm_up(height, width)
+        return
     noise = np.random.default_rng(0).integers(0, 250, (9, 16, 3), np.uint8)
     image = cv2.resize(noise, (width, height))
     frames = (Frame.from_rgb(image + np.uint8(i), i / 10) for i in range(3))  # alike, but not the same
@@ -157,79 +170,68 @@ def finish_clip(point: OperatingPoint, method: Method, prepared: Prepared, infer
     """
     clip, num_classes = prepared.clip, inferred.scores.shape[3]
     writer = point.masks.module.build(point.masks.config).writer(clip.height, clip.width, num_classes)
-    num_frames = len(prepared.picture_of_frame)
-    milliseconds = np.rint((prepared.pts_seconds - prepared.pts_seconds[0]) * 1000).astype(np.int64).tolist()
-    names = ("is_keyframe", "key_distance", "unreliable", "area", "grid", "objects", "embedding")
-    columns: dict[str, list[Any]] = {name: [] for name in names}
-    audits: list[tuple[int, int, NDArray[np.float32], Audit]] = []
-    embeddings = _of_keyframes(prepared, inferred)
-    pictures = method.finish(prepared, inferred)
-    shown = -1
-    labels, counted = None, {}
-    for frame, picture in enumerate(prepared.picture_of_frame):
-        if picture > shown or labels is None:
-            labels, shown = next(pictures), int(picture)
-            counted = _counted(labels, num_classes)
-            if labels.audit is not None:
-                audits.append((frame, labels.key_distance, counted["area"], labels.audit))
-        writer.add(labels.ids, milliseconds[frame])
-        columns["is_keyframe"].append(labels.is_keyframe)
-        columns["key_distance"].append(labels.key_distance)
-        columns["unreliable"].append(labels.unreliable)
-        columns["embedding"].append(embeddings.pop(shown, None))
-        for name, values in counted.items():
-            columns[name].append(values)
-    agreement = {frame: audit.agreeing.sum() / audit.pixels.sum() for frame, _, _, audit in audits}
-    ceiling = {frame: audit.repeated.sum() / audit.pixels.sum() for frame, _, _, audit in audits}
+    shows, num_frames = prepared.picture_of_frame, len(prepared.picture_of_frame)
+    begins = np.flatnonzero(np.diff(shows, prepend=-1))  # frame that shows each picture first
+    milliseconds = np.rint((prepared.pts_seconds - prepared.pts_seconds[0]) * 1000).astype(np.int64)
+    rows, audits = [], []
+    pictures = zip(method.finish(prepared, inferred), np.split(milliseconds, begins[1:]), begins.tolist(), strict=True)
+    for labels, times, frame in pictures:
+        cells, objects = count_cells(labels.ids, num_classes), count_objects(labels.ids, num_classes)
+        rows.append((labels.is_keyframe, labels.key_distance, labels.unreliable, cells, objects))
+        if labels.audit is not None:
+            audits.append((frame, labels.key_distance, labels.audit))
+        for time in times.tolist():
+            writer.add(labels.ids, time)
+    is_keyframe, key_distance, unreliable, cells, objects = (np.array(each)[shows] for each in zip(*rows, strict=True))
+    area = (cells.sum(1) / np.float32(clip.height * clip.width)).astype(np.float32)
+    agreement = {frame: audit.agreeing.sum() / audit.pixels.sum() for frame, _, audit in audits}
+    ceiling = {frame: audit.repeated.sum() / audit.pixels.sum() for frame, _, audit in audits}
     table = pa.table(
         {
             "video_id": [clip.video_id] * num_frames,
             "clip_id": [clip.clip_id] * num_frames,
             "frame": clip.coarse_frames if point.pass_ == COARSE else range(clip.start, clip.start + num_frames),
             "pts_seconds": prepared.pts_seconds,
-            "is_keyframe": columns["is_keyframe"],
-            "key_distance": columns["key_distance"],
-            "unreliable": columns["unreliable"],
+            "is_keyframe": is_keyframe,
+            "key_distance": key_distance,
+            "unreliable": unreliable,
             "agreement": [agreement.get(frame) for frame in range(num_frames)],
             "self_agreement": [ceiling.get(frame) for frame in range(num_frames)],
             "pass": [point.pass_] * num_frames,
-            **{name: _lists(columns[name]) for name in ("area", "grid", "objects")},
-            "embedding": columns["embedding"],
+            "area": _lists(area),
+            "grid": _lists(cell_shares(cells, clip.height, clip.width)),
+            "objects": _lists(objects),
+            "embedding": _embeddings(prepared, inferred),
         },
         schema=record_schema(num_classes),
     )
+    counts = [_audit_row(frame, distance, area[frame], audit) for frame, distance, audit in audits]
     facts = {
         "num_frames": num_frames,
         "num_keyframes": len(prepared.keyframes),
         "num_network": len(prepared.network_pictures),
         "agreement": float(np.mean(list(agreement.values()))) if audits else None,
         "self_agreement": float(np.mean(list(ceiling.values()))) if audits else None,
-        "audit": json.dumps([_audit_row(*each) for each in audits]) if audits else None,
+        "audit": json.dumps(counts) if audits else None,
         "pass": point.pass_,
     }
     return FinishedClip(writer.finish(), table, facts)
 
 
-def _of_keyframes(prepared: Prepared, inferred: Inferred) -> dict[int, NDArray[np.float16]]:
-    """Embedding of every keyframe that has one, by picture."""
-    if inferred.embeddings is None:
-        return {}
-    rows = dict(zip(prepared.network_pictures.tolist(), inferred.embeddings, strict=True))
-    return {picture: rows[picture] for picture in prepared.keyframes.tolist()}
+def _embeddings(prepared: Prepared, inferred: Inferred) -> list[NDArray[np.float16] | None]:
+    """Of every frame: of a keyframe that has one where it is first shown, else None."""
+    rows: list[NDArray[np.float16] | None] = [None] * len(prepared.picture_of_frame)
+    if inferred.embeddings is not None:
+        place = {picture: i for i, picture in enumerate(prepared.network_pictures.tolist())}
+        shown = np.searchsorted(prepared.picture_of_frame, prepared.keyframes)
+        for frame, picture in zip(shown.tolist(), prepared.keyframes.tolist(), strict=True):
+            rows[frame] = inferred.embeddings[place[picture]]
+    return rows
 
 
-def _counted(labels: Labels, num_classes: int) -> dict[str, NDArray]:
-    """The columns that count a picture's labels."""
-    counts = count_cells(labels.ids, num_classes)
-    return {
-        "area": (counts.sum(0) / np.float32(labels.ids.size)).astype(np.float32),
-        "grid": cell_shares(counts, *labels.ids.shape).ravel(),
-        "objects": count_objects(labels.ids, num_classes),
-    }
-
-
-def _lists(rows: list[NDArray]) -> pa.FixedSizeListArray:
-    return pa.FixedSizeListArray.from_arrays(pa.array(np.concatenate(rows)), len(rows[0]))
+def _lists(rows: NDArray) -> pa.FixedSizeListArray:
+    """One list a row of an array of two or more axes."""
+    return pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), rows[0].size)
 
 
 def _audit_row(frame: int, distance: int, area: NDArray[np.float32], audit: Audit) -> dict[str, Any]:

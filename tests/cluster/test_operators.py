@@ -17,7 +17,9 @@ from vss_ray.cluster.operators import INPUTS, PREPARED, Infer, inferred_of, prep
 from vss_ray.cluster.rows import Row, Story, join, split
 from vss_ray.config import OperatingPoint
 from vss_ray.frames import Frame, Prepared
-from vss_ray.run import Failure
+from vss_ray.labels import taxonomy as taxonomies
+from vss_ray.run import Failure, Run
+from vss_ray.storage.location import Location
 
 HEIGHT, WIDTH = 64, 96
 METHODS: list[dict[str, Any]] = [
@@ -52,6 +54,11 @@ def prepare(point: OperatingPoint, name: str, count: int = 6, black: int | None 
     return stages.build_method(point).prepare(Clip.of_pictures(name, count, 10.0, HEIGHT, WIDTH), frames)
 
 
+def run_with(point: OperatingPoint) -> Run:
+    """One that is nowhere."""
+    return Run(Location("/nowhere"), point, taxonomies.load("camvid"), "", "")
+
+
 def row_of(prepared: Prepared) -> Row:
     arrays = {name: getattr(prepared, name) for name in PREPARED} | prepared.motion
     inputs = {f"{INPUTS}{name}": array for name, array in prepared.inputs.items()}
@@ -71,7 +78,7 @@ def test_rows_carry_all_that_a_stage_needs_and_no_more(point):
         np.testing.assert_array_equal(getattr(came, name), getattr(prepared, name))
     same_arrays(came.inputs, prepared.inputs)
     same_arrays(came.motion, prepared.motion)
-    (row,) = split(Infer(point, "cpu", 1, [])(join([row_of(prepared)])))
+    (row,) = split(Infer(run_with(point), "cpu", 1, [])(join([row_of(prepared)])))
     inference = stages.build_inference(point, threads=1, device="cpu")
     (wanted,) = inference([prepared])
     np.testing.assert_array_equal(inferred_of(row).scores, wanted.scores)
@@ -85,7 +92,7 @@ def test_rows_carry_all_that_a_stage_needs_and_no_more(point):
 
 def test_embeddings_travel_to_the_last_stage(point, monkeypatch):
     prepared = prepare(point, "a")
-    infer = Infer(point, "cpu", 1, [])
+    infer = Infer(run_with(point), "cpu", 1, [])
     plain = infer._inference
     for own in (None, np.eye(len(prepared.network_pictures), 7, dtype=np.float16)):
         monkeypatch.setattr(
@@ -105,7 +112,7 @@ def test_what_is_broken_costs_only_its_clip(point, batch):
     before = Failure(video_id="v", clip_id="c", source="s", stage="prepare", error="VideoError", message="m")
     failed = Row(Clip.of_pictures("failed", 3, 10.0, HEIGHT, WIDTH), Story(failure=before), {})
     rows = [row_of(no_numbers), failed, row_of(good), row_of(no_colors), row_of(other)]
-    infer = Infer(point, "cpu", batch, [(HEIGHT, WIDTH)])
+    infer = Infer(run_with(point), "cpu", batch, [(HEIGHT, WIDTH)])
     done = split(infer(join(rows)))
     assert [row.clip.source for row in done] == ["black", "failed", "good", "two channels", "other one"]
     assert done[1].story.failure == before
@@ -127,7 +134,7 @@ def test_networks_that_cannot_be_built_fail_every_clip_and_not_the_actor(point, 
     missing = {"name": "builtin", "weights": str(tmp_path / "none.safetensors")}
     broken = config.from_dict({**point.to_dict(), "segmenter": missing})
     rows = [row_of(prepare(point, name)) for name in ("a", "bb")]
-    failures = [row.story.failure for row in split(Infer(broken, "cpu", 1, [(HEIGHT, WIDTH)])(join(rows)))]
+    failures = [row.story.failure for row in split(Infer(run_with(broken), "cpu", 1, [(HEIGHT, WIDTH)])(join(rows)))]
     assert [failure and failure.source for failure in failures] == ["a", "bb"]
     for failure in failures:
         assert failure is not None

@@ -44,5 +44,5 @@ def test_every_stage_is_a_span_on_its_worker_and_networks_load_once(tmp_path):
 
 
 def test_a_file_that_cannot_be_written_is_told_before_the_run(tmp_path):
-    with pytest.raises(StorageError, match="nowhere/trace.json: the trace cannot be written there"):
+    with pytest.raises(StorageError, match=r"nowhere/trace\.json: the trace cannot be written there"):
         Trace(tmp_path / "nowhere" / "trace.json")

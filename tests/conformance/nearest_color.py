@@ -150,13 +150,12 @@ def build(config: Config, *, threads: int, device: str) -> Executed:
     """Ready to run."""
     network, taxonomy = load_network(config)
     return execute(
-        network,
+        lambda: (network, network.mean, network.std),
         taxonomy,
         config,
+        identity=f"nearest color {DIGEST}",
         name="nearest_color",
         fit=partial(input_size, config),
-        mean=network.mean,
-        std=network.std,
         threads=threads,
         device=device,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -218,6 +219,18 @@ def test_networks_are_shared(footage):
     for every in (2, 5):
         judge.tally(point("evs", f"keyframes.every={every}"), footage)
     judge.tally(point("per_frame"), footage)
+    assert len(judge._inferences) == len({stages.networks_of(point(name)) for name in ("evs", "per_frame")})
+
+
+@pytest.mark.skipif(importlib.util.find_spec("nncf") is None, reason="nncf is not installed")
+@pytest.mark.parametrize("precision", ["int8", "measured"])
+def test_int8_is_made_from_the_sequence_itself(footage, monkeypatch, tmp_path, precision):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    chosen = ["segmenter.engine=openvino", f"segmenter.precision={precision}", "segmenter.agreement=0.5"]
+    judge = Judge()
+    tally = judge.tally(point("per_frame", *chosen), footage)
+    assert tally.frames.tolist() == [FRAMES, FRAMES, FRAMES]
+    judge.tally(point("evs", *chosen), footage)
     assert len(judge._inferences) == len({stages.networks_of(point(name)) for name in ("evs", "per_frame")})
 
 

@@ -122,7 +122,7 @@ def build(
         load=lambda: network,
         description=Description(taxonomy=taxonomy.load("camvid"), digest=""),
         compile=(engine or Recording()).compile,
-        device=torch.device("cpu"),
+        device_name="cpu",
         batch=batch,
     )
     return dcfm.CommonFeatures(weights, base, both=both, align=align)

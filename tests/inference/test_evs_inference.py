@@ -20,7 +20,7 @@ from vss_ray.inference import Base, evs
 from vss_ray.inference.every_picture import EveryPicture
 from vss_ray.inference.warping import warp_features
 from vss_ray.labels import taxonomy as taxonomies
-from vss_ray.methods.evs import Config
+from vss_ray.methods.evs import Config, build_inference
 from vss_ray.networks import factory, stored
 from vss_ray.networks.pixels import normalize, probabilities
 from vss_ray.segmenters import Description
@@ -51,8 +51,8 @@ def network() -> nn.Module:
 def base_of(network: Any, batch: int = 1) -> Base:
     def segmenter() -> Any:
         return execute(
-            network, TAXONOMY, EXECUTION, name="net", fit=lambda h, w: (h, w), mean=network.mean, std=network.std,
-            threads=1, device="cpu",
+            lambda: (network, network.mean, network.std), TAXONOMY, EXECUTION, identity="noise", name="net",
+            fit=lambda h, w: (h, w), threads=1, device="cpu",
         )  # fmt: skip
 
     return Base(
@@ -60,7 +60,7 @@ def base_of(network: Any, batch: int = 1) -> Base:
         load=lambda: network,
         description=Description(taxonomy=TAXONOMY, digest="0" * 64),
         compile=partial(engines.build_graph, EXECUTION, threads=1, device="cpu"),
-        device=torch.device("cpu"),
+        device_name="cpu",
         batch=batch,
     )
 
@@ -114,7 +114,7 @@ def test_a_keyframe_refined_with_its_own_features_is_itself(network, name):
         network = factory.build("icnet", "", len(TAXONOMY), 32).eval()
     prepared = clip([0], [1], [0])
     prepared.inputs["refined"][0] = prepared.pixels[0]
-    (inferred,) = evs.build(Config(direction="forward", refine_every=1), base_of(network))([prepared])
+    (inferred,) = build_inference(Config(direction="forward", refine_every=1), base_of(network))([prepared])
     (alone,) = EveryPicture(base_of(network))([prepared])
     assert inferred.scores.shape == inferred.extra["refined"].shape == (1, *GRID, len(TAXONOMY))
     assert inferred.scores.dtype == inferred.extra["refined"].dtype == np.float16
@@ -125,7 +125,7 @@ def test_a_keyframe_refined_with_its_own_features_is_itself(network, name):
 @pytest.mark.parametrize("motion", [0.0, 3.0])
 def test_deep_features_go_from_source_to_source(network, motion):
     prepared = clip([0, 5], [2, 3, 6], [0, 2, 5], motion=motion)
-    (inferred,) = evs.build(Config(direction="forward", refine_every=1), base_of(network))([prepared])
+    (inferred,) = build_inference(Config(direction="forward", refine_every=1), base_of(network))([prepared])
     keys, pixels = prepared.pixels, prepared.inputs["refined"]
     wanted = [(keys[0], pixels[0], [motion]), (keys[0], pixels[1], [motion] * 2), (keys[1], pixels[2], [motion])]
     for found, (key, picture, motions) in zip(inferred.extra["refined"], wanted, strict=True):
@@ -143,7 +143,7 @@ def test_clips_together_are_clips_alone(network, batch):
         clip([0], [1, 2, 3], [0, 1, 2], seed=2, motion=-2.0, size=(32, 64)),
         clip([0, 1], [2], [1], seed=3, motion=0.5),
     ]
-    refining = evs.build(Config(direction="forward", refine_every=1), base_of(network, batch))
+    refining = build_inference(Config(direction="forward", refine_every=1), base_of(network, batch))
     for mine, inferred in zip(clips, refining(clips), strict=True):
         (alone,) = refining([mine])
         same(inferred, alone)
@@ -175,13 +175,13 @@ def test_broken_features_stay_in_their_clip(network):
 
     clips = [clip([0], [1], [0], seed=seed) for seed in range(3)]
     clips[1].pixels[:] = 255
-    inferred = evs.build(Config(direction="forward", refine_every=1), base_of(Breaking(), batch=2))(clips)
+    inferred = build_inference(Config(direction="forward", refine_every=1), base_of(Breaking(), batch=2))(clips)
     assert [bool(np.isfinite(each.extra["refined"]).all()) for each in inferred] == [True, False, True]
 
 
 def test_a_network_without_parts_is_refused():
     with pytest.raises(ModelError, match=r"refine_every: Conv2d cannot be split .*lacks shallow, deep, join.*wanted"):
-        evs.build(Config(direction="forward", refine_every=2), base_of(nn.Conv2d(3, 11, 4, 4)))
+        build_inference(Config(direction="forward", refine_every=2), base_of(nn.Conv2d(3, 11, 4, 4)))
 
 
 def test_a_refiner_may_have_weights_of_its_own(network, tmp_path):
@@ -194,8 +194,8 @@ def test_a_refiner_may_have_weights_of_its_own(network, tmp_path):
     assert {name.split(".")[0] for name in stored_names(path)} == {"upsamples", "head"}
     prepared = clip([0], [1], [0], motion=1.0)
     config = Config(direction="forward", refine_every=1)
-    (plain,) = evs.build(config, base_of(network))([prepared])
-    (own,) = evs.build(replace(config, weights=str(path)), base_of(network))([prepared])
+    (plain,) = build_inference(config, base_of(network))([prepared])
+    (own,) = build_inference(replace(config, weights=str(path)), base_of(network))([prepared])
     np.testing.assert_array_equal(own.scores, plain.scores)
     mixture: Any = evs.refining_network(replace(config, weights=str(path)), base_of(network))
     wanted = by_hand(mixture, prepared.pixels[0], prepared.inputs["refined"][0], [1.0])
@@ -216,7 +216,7 @@ def test_tiles_are_scored_like_pictures(network, batch):
              replace(clip([0], [], [], seed=1), inputs={"tiles": pictures(0, 8, 32, 64)}),
              replace(clip([0], [], [], seed=2), inputs={"tiles": pictures(2, 9, 32, 64)})]  # fmt: skip
     base = base_of(network, batch)
-    repairing = evs.build(Config(repair_every=2), base)
+    repairing = build_inference(Config(repair_every=2), base)
     together = repairing(clips)
     assert [len(inferred.extra["tiles"]) for inferred in together] == [3, 0, 2]
     for mine, inferred in zip(clips, together, strict=True):
@@ -227,4 +227,4 @@ def test_tiles_are_scored_like_pictures(network, batch):
 
 
 def test_neither_tiles_nor_refiner_is_the_plain_second_stage(network):
-    assert isinstance(evs.build(Config(), base_of(network)), EveryPicture)
+    assert isinstance(build_inference(Config(), base_of(network)), EveryPicture)

@@ -70,7 +70,7 @@ def base(network: torch.nn.Module, batch: int = 1) -> Base:
         load=lambda: network,
         description=Description(taxonomy=taxonomy.load("camvid"), digest="ab" * 32),
         compile=partial(engines.build_graph, execution, threads=1, device="cpu"),
-        device=torch.device("cpu"),
+        device_name="cpu",
         batch=batch,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import combinations, pairwise
 from typing import Any
 
@@ -35,8 +36,8 @@ def choose(steps, **options):
 
 
 def between(risk, a, b):
-    """The definition: every picture risks the way from the nearer keyframe."""
-    return sum(min(sum(risk[a + 1 : t + 1]), sum(risk[t + 1 : b + 1])) for t in range(a + 1, b))
+    """The definition: every picture risks the root of the way from the nearer keyframe."""
+    return sum(math.sqrt(min(sum(risk[a + 1 : t + 1]), sum(risk[t + 1 : b + 1]))) for t in range(a + 1, b))
 
 
 def cost(risk, keyframes):
@@ -69,7 +70,7 @@ def test_costs_of_any_risk(risk):
     risk[0] = 0.0
     n = len(risk)
     wanted = [[between(risk, a, b) if a < b else 0 for b in range(n)] for a in range(n)]
-    np.testing.assert_allclose(optimal.interval_costs(np.array(risk)), wanted, rtol=1e-9, atol=1e-6)
+    np.testing.assert_allclose(optimal.interval_costs(np.array(risk)), wanted, rtol=1e-6, atol=1e-3)
 
 
 @settings(max_examples=100, deadline=None)
@@ -86,7 +87,7 @@ def test_a_budget_is_spent_best(risk, every, at_most):
         intervals += 1
     assert len(chosen) == intervals + 1
     assert max(np.diff(chosen)) <= at_most
-    assert cost(risk, chosen) == cheapest(risk, intervals, at_most)
+    assert cost(risk, chosen) == pytest.approx(cheapest(risk, intervals, at_most), abs=1e-6)
 
 
 @settings(max_examples=100, deadline=None)
@@ -98,12 +99,12 @@ def test_a_target_is_met_with_the_fewest(risk, target, at_most):
         assert chosen == list(range(n))
         return
     assert max(np.diff(chosen)) <= at_most
-    assert cost(risk, chosen) <= target * n
+    assert cost(risk, chosen) <= target * n + 1e-6
     intervals = len(chosen) - 1
-    assert cost(risk, chosen) == cheapest(risk, intervals, at_most)
+    assert cost(risk, chosen) == pytest.approx(cheapest(risk, intervals, at_most), abs=1e-6)
     for fewer in range(1, intervals):
         least = cheapest(risk, fewer, at_most)
-        assert least is None or least > target * n
+        assert least is None or least > target * n - 1e-6
 
 
 @pytest.mark.parametrize(("at_most", "wanted"), [(120, [0, 29]), (10, 4), (1, 30)])

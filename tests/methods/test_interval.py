@@ -141,5 +141,5 @@ def test_two_pictures_of_one_time_do_not_divide_by_zero():
 def test_still_is_where_it_was():
     carried = still(scanned(4), 3, 1)
     assert (carried.picture, carried.before, carried.after, carried.unreliable) == (3, 1, -1, 0.0)
-    assert carried.to_before.shape == (HEIGHT // 2, WIDTH // 2, 3)
+    assert carried.to_before.shape == (HEIGHT // 2, WIDTH // 2, 2)
     assert not carried.to_before.any()

@@ -29,9 +29,9 @@ def smooth(rng, height, width, num_classes):
 @given(
     height=st.integers(1, 12),
     width=st.integers(1, 12),
-    num_classes=st.integers(1, 20),
-    row_factor=st.sampled_from([1, 2, 4, 8]),
-    column_factor=st.sampled_from([1, 2, 4, 8]),
+    num_classes=st.integers(1, 40),
+    row_factor=st.sampled_from([1, 2, 4, 8, 32]),
+    column_factor=st.sampled_from([1, 2, 4, 8, 32]),
     is_smooth=st.booleans(),
     seed=st.integers(0, 2**16),
 )
@@ -92,6 +92,15 @@ def test_scores_may_lie_anywhere_in_memory():
     scores = np.random.default_rng(0).integers(0, 257, (4, 6, 8)) / 256
     contiguous = upsample_labels(scores[::2, :, ::2].copy(), 8, 12)
     np.testing.assert_array_equal(upsample_labels(scores[::2, :, ::2], 8, 12), contiguous)
+
+
+def test_impossible_classes_lose():
+    scores = np.random.default_rng(0).integers(0, 257, (4, 6, 20)) / 256
+    scores[..., [0, 7, 19]] = -np.inf
+    allowed = [i for i in range(20) if i not in (0, 7, 19)]
+    np.testing.assert_array_equal(upsample_labels(scores, 4, 6), scores.argmax(2))
+    large = upsample_labels(scores[..., allowed], 16, 24)
+    np.testing.assert_array_equal(upsample_labels(scores, 16, 24), np.array(allowed)[large])
 
 
 @pytest.mark.parametrize("channel", [0, 3])

@@ -14,6 +14,8 @@ from rich.table import Table
 from vss_ray.cli.app import Address, AsJson, Overrides, app, print_json, progress
 from vss_ray.errors import ConfigError
 
+WORK = Path("/tmp/vss-benchmark")
+
 
 @app.command()
 def train(
@@ -102,20 +104,78 @@ def evaluate(
 
 @app.command()
 def benchmark(
-    source: Annotated[str | None, typer.Argument(help="Archive to run on; none: rendered scenes.")] = None,
-    work: Annotated[Path, typer.Option(help="Folder for outputs.")] = Path("/tmp/vss-benchmark"),
-    repeats: Annotated[int, typer.Option(min=1, help="Interleaved rounds; medians are reported.")] = 1,
+    part_names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="PARTS",
+            help="limits, frame, masks, labels, coarse, camera, sides, plumbing, "
+            "memory, growth; none: all, about 25 minutes on 2 cores.",
+            show_default=False,
+        ),
+    ] = None,
+    work: Annotated[Path, typer.Option(help="Folder for archives, which are kept, and outputs.")] = WORK,
+    store: Annotated[
+        Path | None, typer.Option(help="JSON file in which parts add up; none: benchmark.json in WORK.")
+    ] = None,
+    stored: Annotated[bool, typer.Option(help="Measure nothing; take what the file holds.")] = False,
+    repeats: Annotated[int, typer.Option(min=1, help="Interleaved rounds of what one process measures.")] = 3,
+    rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds of whole jobs.")] = 1,
+    archives: Annotated[
+        list[str] | None, typer.Option("--archive", help="480x360, 1280x720 or 2048x1024; repeat it; none: all.")
+    ] = None,
+    networks: Annotated[
+        list[str] | None, typer.Option("--network", help="default, larger, or NAME=WEIGHTS; repeat it; none: both.")
+    ] = None,
+    dashcam: Annotated[Path | None, typer.Option(help="Footage for 1280x720.")] = None,
+    footage: Annotated[list[Path] | None, typer.Option(help="Video of a camera that stands; repeat it.")] = None,
+    long: Annotated[bool, typer.Option(help="Hours of video, too: memory and growth.")] = False,
+    smoke: Annotated[bool, typer.Option(help="Seconds of everything, to see whether it runs.")] = False,
+    compare: Annotated[Path | None, typer.Option(help="An older file: what changed, and whether it is noise.")] = None,
+    readme: Annotated[Path | None, typer.Option(help="README.md whose Speed section is made anew.")] = None,
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """This project, its per-frame baseline and what a user would write, side by side over the same files."""
-    from vss_ray.cluster.benchmark import run, table
+    """Speed beside its limits: this project, its per-frame baseline and what a user would write, side by side."""
+    from vss_ray.cluster.benchmark import compare as changes
+    from vss_ray.cluster.benchmark import parts, tables
+    from vss_ray.cluster.benchmark import readme as speed_section
+    from vss_ray.cluster.benchmark.document import Document, measure
+    from vss_ray.cluster.benchmark.settings import SMOKE, Settings, Sizes, networks_from
 
-    report = run(source, work, repeats, overrides or (), progress)
+    settings = Settings(
+        work=work,
+        console=progress,
+        repeats=repeats,
+        rounds=rounds,
+        archives=tuple(archives) if archives else Settings.archives,
+        dashcam=dashcam,
+        footage=tuple(footage or ()),
+        networks=networks_from(networks or ()),
+        overrides=tuple(overrides or ()),
+        long=long,
+        sizes=SMOKE if smoke else Sizes(),
+    )
+    file = store or work / "benchmark.json"
+    older = Document.load(compare) if compare else None
+    document = Document.load(file) if file.exists() or stored else Document()
+    chosen = [] if stored else list(part_names or parts.NAMES)
+    for name in chosen:
+        parts.load(name)
+    for name in chosen:
+        document.add(name, measure(name, settings))
+        document.save(file)
+    document = document.sorted()
     if as_json:
-        print_json(report)
+        print_json(document.to_dict())
     else:
-        Console(width=None if sys.stdout.isatty() else 160).print(table(report))
+        out = Console(width=None if sys.stdout.isatty() else 200)
+        for name in chosen or document.entries:
+            out.print(tables.terminal(name, document.entries[name]))
+        out.print(tables.goal_table(document))
+        if older is not None:
+            out.print(changes.table(list(changes.changes(older, document))))
+    if readme is not None:
+        speed_section.write(readme, document)
 
 
 def _percent(share: float | None) -> str:

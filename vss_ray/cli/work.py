@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from vss_ray import config
+from vss_ray import config, precision
 from vss_ray.cli.app import Address, AsJson, ConfigName, Limit, Out, Overrides, Source, app, print_json, progress
-from vss_ray.clips import COARSE, FULL
+from vss_ray.clips import COARSE, FULL, Clip
+from vss_ray.errors import ConfigError
 from vss_ray.run import Run
 from vss_ray.storage.location import Location
 
 if TYPE_CHECKING:
     from vss_ray.cluster.summary import Summary
+    from vss_ray.config import OperatingPoint
 
 
 @app.command()
@@ -25,6 +27,15 @@ def plan(
     source: Source,
     config_name: ConfigName = "evs",
     overrides: Overrides = None,
+    measure: Annotated[bool, typer.Option("--measure", help="Run a clip here: what does a frame cost?")] = False,
+    gpu_speed: Annotated[
+        float | None,
+        typer.Option(
+            "--gpu-pictures-per-second",
+            min=0.001,
+            help="With --measure: what one GPU labels; how many cores keep it busy?",
+        ),
+    ] = None,
     address: Address = None,
     as_json: AsJson = False,
 ) -> None:
@@ -33,9 +44,11 @@ def plan(
     from vss_ray.cluster.session import connect
     from vss_ray.media.archive import list_videos
 
+    if gpu_speed is not None and not measure:
+        raise ConfigError("--gpu-pictures-per-second: asks for what --measure measures; give --measure, too")
     point = config.load(config_name, overrides or ())
     entries = list_videos(source)
-    connect(address)
+    cores = connect(address).cpus
     planned = plan_archive(entries, point.clip_seconds)
     content = {
         "videos": len(entries),
@@ -46,6 +59,9 @@ def plan(
         "bytes": sum(entry.size_bytes for entry in entries),
         "operating_point": point.to_dict(),
     }
+    measured = _measured(point, planned.clips, gpu_speed) if measure else None
+    if measure:
+        content["measured"] = measured
     if as_json:
         print_json(content)
         return
@@ -56,8 +72,30 @@ def plan(
     counts = (len(entries), len(planned.failures), f"{planned.seconds / 3600:,.3f}", len(planned.clips))
     table.add_row(*map(str, counts), f"{content['frames']:,}", size)
     Console().print(table)
+    if measured:
+        from vss_ray.cluster import forecast
+
+        Console().print(forecast.table(measured, cores))
     for failure in planned.failures:
         progress.print(f"[red]{escape(failure.message)}", highlight=False)
+
+
+def _measured(point: OperatingPoint, clips: list[Clip], gpu_speed: float | None) -> dict[str, Any] | None:
+    """What ``plan --measure`` adds; None of an archive without clips."""
+    import torch
+
+    from vss_ray.cluster import calibrate, forecast
+    from vss_ray.cluster.pipeline import placement
+    from vss_ray.cluster.settle import FOUND_OUT
+
+    if not clips:
+        return None
+    has_cuda = torch.cuda.is_available()
+    if getattr(point.segmenter.config, "precision", None) in FOUND_OUT:  # that takes a run; bf16 is the safe guess
+        point = precision.settled(point, "auto")
+    resolved = point.resolved(has_cuda)
+    costs = calibrate.measure(resolved, clips, placement(resolved, has_cuda))
+    return forecast.report(costs, calibrate.frames_by_size(resolved, clips), gpu_speed)
 
 
 @app.command()

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import ray.data
-from ray.data import ActorPoolStrategy, DataContext
+from ray.data import ActorPoolStrategy
 
 from vss_ray import datasets
 from vss_ray.cluster.operators import explained
-from vss_ray.cluster.pipeline import ACTOR_START_SECONDS, GPU_BATCH
+from vss_ray.cluster.pipeline import GPU_BATCH
 from vss_ray.cluster.session import connect
 from vss_ray.config import OperatingPoint
 from vss_ray.datasets.sequences import LabeledSequence
@@ -106,7 +106,6 @@ def evaluate(
     processes = min(processes or available, available)
     device, batch = ("cuda", GPU_BATCH) if uses_gpu else ("cpu", 1)
     tasks = _tasks(len(sequences), [(name, phase) for name in points for phase in range(phases[name])], processes)
-    DataContext.get_current().wait_for_min_actors_s = ACTOR_START_SECONDS
     rows = ray.data.from_items(tasks, override_num_blocks=len(tasks)).flat_map(
         Evaluate,
         fn_constructor_args=(list(sequences), resolved, rounds, device, batch),

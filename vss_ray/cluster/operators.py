@@ -29,7 +29,7 @@ from vss_ray.frames import Inferred, Prepared
 from vss_ray.media.codec_keyframes import decode_coarse
 from vss_ray.media.decode import DecodeStats, decode
 from vss_ray.methods import Method
-from vss_ray.run import Failure
+from vss_ray.run import Failure, Run
 from vss_ray.storage.commit import commit
 from vss_ray.storage.location import Location
 
@@ -77,20 +77,22 @@ class Infer:
     """Second stage: an actor that holds the networks.
 
     Args:
-        point: Resolved.
+        run: What it computes with.
         device: ``cpu`` or ``cuda``.
         batch: Pictures that the device sees at once.
         sizes: (height, width) of frames that are to be expected: networks are compiled for them here, before the first
             clip arrives.
     """
 
-    def __init__(self, point: OperatingPoint, device: str, batch: int, sizes: list[tuple[int, int]]) -> None:
+    def __init__(self, run: Run, device: str, batch: int, sizes: list[tuple[int, int]]) -> None:
         self._broken: Exception | None = None
         began = time.time()
         try:
-            self._inference = stages.build_inference(point, threads=1, device=device, batch=batch)
+            self._inference = stages.build_inference(
+                run.point, threads=1, device=device, batch=batch, calibrated=run.calibrated()
+            )
             for height, width in sizes:
-                stages.warm_up(point, self._inference, height, width)
+                stages.warm_up(run.point, self._inference, height, width)
         except Exception as error:  # part of the boundary: an actor that dies is started again and again
             self._broken = error
         self._load = {"load_began": began, "load_ended": time.time()}

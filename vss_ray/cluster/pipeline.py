@@ -17,9 +17,11 @@ from fsspec.core import url_to_fs
 from ray.data import ActorPoolStrategy, DataContext
 
 from vss_ray.clips import COARSE, Clip
+from vss_ray.cluster.calibrate import Placement
 from vss_ray.cluster.operators import Finish, Infer, Prepare
 from vss_ray.cluster.rows import Row, split
 from vss_ray.cluster.session import Resources
+from vss_ray.config import OperatingPoint
 from vss_ray.run import MANIFEST_SCHEMA, Run, parquet_bytes
 from vss_ray.storage.location import Location
 
@@ -51,8 +53,8 @@ def label_clips(run: Run, clips: Sequence[Clip], resources: Resources) -> Iterat
     context.wait_for_min_actors_s = -1
     # To load another network costs as much as hundreds of pictures: only when clips really queue for it.
     context.autoscaling_config.actor_pool_util_upscaling_threshold = QUEUE_FOR_ANOTHER
-    uses_gpu = resources.gpus > 0 and getattr(run.point.segmenter.config, "engine", None) != "openvino"
-    device = "cuda" if uses_gpu else "cpu"
+    placed = placement(run.point, resources.gpus > 0)
+    uses_gpu = placed.device == "cuda"
     pool = ActorPoolStrategy(
         min_size=1,
         max_size=resources.gpus if uses_gpu else resources.cpus,
@@ -66,9 +68,9 @@ def label_clips(run: Run, clips: Sequence[Clip], resources: Resources) -> Iterat
         .map_batches(Prepare(run.point), batch_size=together, batch_format="pyarrow", num_cpus=prepare)
         .map_batches(
             Infer,
-            fn_constructor_args=(run.point, device, GPU_BATCH if uses_gpu else 1, _sizes(clips)),
+            fn_constructor_args=(run, placed.device, placed.batch, frequent_sizes(clips)),
             compute=pool,
-            batch_size=max(together, GPU_CLIPS) if uses_gpu else together,
+            batch_size=max(together, placed.clips),
             batch_format="pyarrow",
             num_cpus=infer,
             num_gpus=1 if uses_gpu else None,
@@ -80,8 +82,15 @@ def label_clips(run: Run, clips: Sequence[Clip], resources: Resources) -> Iterat
     run.location.delete(PENDING)
 
 
-def _sizes(clips: Sequence[Clip]) -> list[tuple[int, int]]:
-    """Sizes of frames, the most frequent first; rare ones wait until they are met."""
+def placement(point: OperatingPoint, has_gpu: bool) -> Placement:
+    """Where the second stage of a resolved point runs."""
+    if not has_gpu or getattr(point.segmenter.config, "engine", None) == "openvino":
+        return Placement(device="cpu", batch=1, clips=1)
+    return Placement(device="cuda", batch=GPU_BATCH, clips=GPU_CLIPS)
+
+
+def frequent_sizes(clips: Sequence[Clip]) -> list[tuple[int, int]]:
+    """(height, width) of frames, the most frequent first; rare ones wait until they are met."""
     counts = Counter((clip.height, clip.width) for clip in clips)
     return [size for size, _ in counts.most_common(EXPECTED_SIZES)]
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+from functools import cache
 
 from rich.console import Console
 
 from vss_ray.cluster.planning import plan_archive
 from vss_ray.cluster.session import connect
+from vss_ray.cluster.settle import settle
 from vss_ray.cluster.summary import Summary
 from vss_ray.cluster.trace import Trace
 from vss_ray.cluster.work import do
@@ -54,8 +56,10 @@ def segment(
     location.check_writable()
     resources = connect(address)
     absolute = source.rstrip("/") if "://" in source else os.path.abspath(os.path.expanduser(source))
-    run = Run.start(location, point.resolved(resources.gpus > 0), absolute)
-    plan = plan_archive(entries, point.clip_seconds)
+    planned = cache(lambda: plan_archive(entries, point.clip_seconds))
+    settled = settle(location, point.resolved(resources.gpus > 0), lambda: planned().clips, console)
+    run = Run.start(location, settled.point, absolute, settled.notes)
+    plan = planned()
     run.write_manifest(plan.clips)
     console.print(f"{len(entries)} videos, {len(plan.clips)} clips", highlight=False)
     summary = Summary(began=began, videos_failed=len(plan.failures), about={"pass": point.pass_})

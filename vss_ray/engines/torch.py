@@ -1,4 +1,4 @@
-"""PyTorch as it is: on a CPU one picture at a time, on CUDA the whole batch."""
+"""PyTorch: on a CPU one picture at a time; on CUDA whole batches, recorded, copies beside computing."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from vss_ray.engines._cuda_overlap import Overlap
+from vss_ray.engines._cuda_replay import CudaGraphs, Replay
 from vss_ray.errors import ModelError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import torch
     from torch import Tensor, nn
 
 
@@ -47,35 +50,23 @@ class Torch:
         from vss_ray.networks.embedding import embedded
         from vss_ray.networks.pixels import Probabilities
 
-        _settle(threads)
-        self._precision = config.precision
-        self._device = torch.device(device)
-        graph = embedded(Probabilities(network, mean, std), network).eval()
-        graph = graph.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._run = torch.compile(graph, dynamic=False) if config.compile else graph
-        self._pinned: dict[tuple[int, ...], Tensor] = {}
+        where = torch.device(device)
+        _settle(threads, where)
+        self._alone = where.type == "cpu"
+        graph = embedded(Probabilities(network, mean, std), network)
+        self._through = Overlap(_replay(config, graph, where), where)
 
     def __call__(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float16], NDArray[np.float16] | None]:
         """See ``vss_ray.engines.Engine``."""
-        import torch
+        return self.in_batches(list(pixels), len(pixels))
 
-        with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, self._precision == "bf16"):
-            if self._device.type == "cuda":
-                answers = [part.contiguous().cpu().numpy() for part in _tuple(self._run(self._upload(pixels)))]
-            else:  # one by one the features stay in the cache, and no picture can depend on its neighbors
-                alone = [_tuple(self._run(torch.tensor(picture[None]))) for picture in pixels]
-                columns = zip(*alone, strict=True)
-                answers = [np.ascontiguousarray(np.concatenate([part.numpy() for part in c])) for c in columns]
+    def in_batches(
+        self, pictures: Sequence[NDArray[np.uint8]], batch: int
+    ) -> tuple[NDArray[np.float16], NDArray[np.float16] | None]:
+        """The same of any number of pictures (h, w, 3), at least one, ``batch`` at a time; see ``_cuda_overlap``."""
+        # On a CPU one by one: the features stay in the cache, and no picture can depend on its neighbors.
+        answers = self._through(pictures, 1 if self._alone else batch)
         return answers[0], answers[1] if len(answers) > 1 else None
-
-    def _upload(self, pixels: NDArray[np.uint8]) -> Tensor:
-        import torch
-
-        if pixels.shape not in self._pinned:
-            self._pinned[pixels.shape] = torch.empty(pixels.shape, dtype=torch.uint8, pin_memory=True)
-        staging = self._pinned[pixels.shape]
-        staging.numpy()[...] = pixels
-        return staging.to(self._device, non_blocking=True)
 
 
 class TorchGraph:
@@ -84,21 +75,20 @@ class TorchGraph:
     def __init__(self, config: Config, module: nn.Module, *, threads: int, device: str) -> None:
         import torch
 
-        _settle(threads)
-        self._precision, self._device = config.precision, torch.device(device)
-        module = module.eval().to(self._device)
-        self._run = torch.compile(module, dynamic=False) if config.compile else module
+        where = torch.device(device)
+        _settle(threads, where)
+        self._alone = where.type == "cpu"
+        self._run = _replay(config, module, where)
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """See ``vss_ray.engines.Graph``."""
         import torch
 
-        with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, self._precision == "bf16"):
-            if self._device.type == "cuda":
-                return _tuple(self._run(*inputs))
-            # One by one the features stay in the cache, and no item can depend on its neighbors.
-            items = [_tuple(self._run(*(t[i : i + 1] for t in inputs))) for i in range(len(inputs[0]))]
-            return tuple(torch.cat(parts) for parts in zip(*items, strict=True))
+        if not self._alone:
+            return tuple(output.clone() for output in self._run(*inputs))
+        # One by one the features stay in the cache, and no item can depend on its neighbors.
+        items = [self._run(*(tensor[i : i + 1] for tensor in inputs)) for i in range(len(inputs[0]))]
+        return tuple(torch.cat(parts) for parts in zip(*items, strict=True))
 
 
 def is_available() -> bool:
@@ -140,14 +130,28 @@ def build(
     return Torch(config, network, mean=mean, std=std, threads=threads, device=device)
 
 
-def _settle(threads: int) -> None:
+def _settle(threads: int, device: torch.device) -> None:
     import torch
 
     torch.set_num_threads(threads)
     # The fastest of cuDNN's algorithms may differ from run to run, and with it the last bits.
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
+    if device.index is not None and device.type == "cuda":
+        torch.cuda.set_device(device)  # streams and recorded graphs belong to the current device
 
 
-def _tuple(result: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return result if isinstance(result, tuple) else (result,)
+def _replay(config: Config, module: nn.Module, device: torch.device) -> Replay:
+    """The module on the device, channels last, in the precision wanted; what it says may be overwritten by a call."""
+    import torch
+
+    module = module.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    compiled = torch.compile(module, dynamic=False) if config.compile else module
+
+    def run(*inputs: Tensor) -> tuple[Tensor, ...]:
+        # Inside of what is recorded: what autocast remembers ends with it.
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, config.precision == "bf16"):
+            result = compiled(*inputs)
+        return result if isinstance(result, tuple) else (result,)
+
+    return Replay(run, CudaGraphs() if device.type == "cuda" else None)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vss_ray import stages
+from vss_ray import precision, stages
 from vss_ray.clips import Clip
 from vss_ray.config import OperatingPoint
 from vss_ray.datasets.sequences import LabeledSequence
@@ -41,7 +40,7 @@ class Judge:
     """
 
     def __init__(self, device: str = "cpu", batch: int = 1) -> None:
-        self._build = partial(stages.build_inference, threads=1, device=device, batch=batch)
+        self._place: dict[str, Any] = {"threads": 1, "device": device, "batch": batch}
         self._inferences: dict[str, Inference] = {}
 
     def tally(self, point: OperatingPoint, footage: Footage, *, start: int = 0, rounds: int = 1) -> Tally:
@@ -59,21 +58,36 @@ class Judge:
         baseline = baseline_of(point)
         key, is_baseline = json.dumps(baseline.segmenter.to_dict()), baseline.method == point.method
         if not is_baseline and key not in footage.references:
-            inference = self._inference(baseline)
+            inference = self._inference(baseline, footage)
             labeled = stages.label_clip(stages.build_method(baseline), inference, footage.clip(0), footage.frames)
             footage.references[key] = [labels.ids for labels in labeled]
         reference = None if is_baseline else footage.references[key]
-        inference = self._inference(point)
+        inference = self._inference(point, footage)
         tallies = [measure(point, inference, footage, start=start, reference=reference) for _ in range(rounds)]
         return min(tallies, key=lambda tally: tally.seconds.sum())
 
-    def _inference(self, point: OperatingPoint) -> Inference:
-        key = stages.networks_of(point)
-        inference = self._inferences.pop(key, None) or self._build(point)
+    def _inference(self, point: OperatingPoint, footage: Footage) -> Inference:
+        key, tried = stages.networks_of(point), getattr(point.segmenter.config, "precision", None)
+        if tried in ("int8", "measured"):
+            key += footage.sequence.name
+        inference = self._inferences.pop(key, None) or self._build(point, footage, tried)
         self._inferences[key] = inference  # the one used last stands last
         for unused in [*self._inferences][:-SHARED]:
             del self._inferences[unused]
         return inference
+
+    def _build(self, point: OperatingPoint, footage: Footage, tried: str | None) -> Inference:
+        """Networks of the point; what int8 is made from, or judged by, are pictures from all over the sequence."""
+        if tried not in ("int8", "measured"):
+            return stages.build_inference(point, **self._place)
+        count = precision.PICTURES if tried == "measured" else precision.PICTURES // 2
+        places = np.unique(np.linspace(0, len(footage.frames) - 1, count).astype(int))
+        pictures = [footage.frames[i].rgb(*footage.frames[i].size) for i in places]
+        if tried == "int8":
+            return stages.build_inference(point, calibrated=precision.calibrate(point, pictures), **self._place)
+        choice = precision.choose(point, pictures)
+        point = precision.settled(point, choice.precision)
+        return stages.build_inference(point, calibrated=choice.calibrated, **self._place)
 
 
 def measure(

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from vss_ray.errors import StorageError
 from vss_ray.index.nearest import Candidate
+from vss_ray.kept import cache_folder
 from vss_ray.storage.location import Location
 
 CONNECTIVITY, EXPANSION_ADD, EXPANSION_SEARCH = 24, 128, 256
@@ -115,11 +116,6 @@ def digest(location: Location, path: str) -> str:
         length = int.from_bytes(file.read(4), "little")
         file.seek(size - 8 - length)
         return hashlib.blake2b(file.read() + size.to_bytes(8, "little"), digest_size=16).hexdigest()
-
-
-def cache_folder() -> Path:
-    """Where graphs are kept on this machine."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vss-ray"
 
 
 def _empty(size: int) -> Any:

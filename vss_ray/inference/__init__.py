@@ -38,9 +38,17 @@ class Base:
     description: Description
     compile: Callable[[nn.Module], Graph]
     """A module on the operating point's engine."""
-    device: torch.device
+    device_name: str
+    """``cpu``, ``cuda`` or ``cuda:N``."""
     batch: int
     """Pictures that the device sees at once; 1 on a CPU."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors of ``compile`` live."""
+        import torch
+
+        return torch.device(self.device_name)
 
     @property
     def taxonomy(self) -> Taxonomy:

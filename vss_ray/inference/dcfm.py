@@ -20,12 +20,12 @@ from torch.nn import functional as F
 
 from vss_ray.frames import Inferred, Prepared
 from vss_ray.inference import Base
-from vss_ray.inference.batches import collected, in_batches
-from vss_ray.inference.warping import carry, carry_both
+from vss_ray.inference.batches import collected, fetched_alike, in_batches
+from vss_ray.inference.warping import carry, carry_batch, carry_both
 from vss_ray.networks import stored
 from vss_ray.networks.dcfm import SMALLEST_NORM, STRIDE, Dcfm, decoded
 from vss_ray.networks.embedding import embedded
-from vss_ray.networks.pixels import normalize
+from vss_ray.networks.pixels import Normalized
 
 
 class CommonFeatures:
@@ -43,7 +43,8 @@ class CommonFeatures:
         self.taxonomy = base.taxonomy
         self._keys = base.compile(embedded(Key(model), base.network))
         self._others = base.compile(Other(model))
-        self._both, self._align, self._batch = both, align, base.batch
+        self._both, self._align = both, align
+        self._batch, self._device = base.batch, base.device
         self._in_batches = partial(in_batches, batch=base.batch, device=base.device)
 
     def __call__(self, clips: Sequence[Prepared]) -> list[Inferred]:
@@ -74,25 +75,35 @@ class CommonFeatures:
                 for at, (i, place) in enumerate(taken)
                 for picture in _between(clips[i], place, self._both)
             ]
-            pictures += [(i, picture) for i, picture, _ in jobs]
-            if self._align:
-                jobs = [(i, picture, [aligned(clips[i], picture, used)]) for i, picture, used in jobs]
-            answers += self._in_batches(self._others, [[clips[i].pixels[p], *used] for i, p, used in jobs])
-            for (i, picture), answer in zip(pictures, answers, strict=True):
-                scores[i][picture] = answer[0].cpu().numpy()
+            self._deliver(scores, pictures, answers)
+            for first in range(0, len(jobs), self._batch):  # a batch at a time: what is carried is large
+                some = jobs[first : first + self._batch]
+                pictures = [(i, picture) for i, picture, _ in some]
+                used = self._aligned(clips, some) if self._align else [used for *_, used in some]
+                inputs = [[clips[i].pixels[p], *features] for (i, p), features in zip(pictures, used, strict=True)]
+                self._deliver(scores, pictures, self._in_batches(self._others, inputs))
         embeddings = [_at_keyframes(clip, collected(own)) for clip, own in zip(clips, seen, strict=True)]
         return [Inferred(scores=np.stack(s), embeddings=e) for s, e in zip(scores, embeddings, strict=True)]
 
+    @staticmethod
+    def _deliver(
+        scores: list[list[Any]], pictures: Sequence[tuple[int, int]], answers: Sequence[tuple[Tensor, ...]]
+    ) -> None:
+        for (i, picture), own in zip(pictures, fetched_alike([answer[0] for answer in answers]), strict=True):
+            scores[i][picture] = own
 
-def aligned(clip: Prepared, picture: int, common: Sequence[Tensor]) -> Tensor:
-    """What the keyframes around a picture leave, (h, w, c), carried there and blended by ``inputs["weight"]``."""
-    inputs = clip.inputs
-    if len(common) == 1:
-        return carry(common[0], inputs["to_before"][picture])
-    before, after = common
-    return carry_both(
-        before, after, inputs["to_before"][picture], inputs["to_after"][picture], inputs["weight"][picture]
-    )
+    def _aligned(
+        self, clips: Sequence[Prepared], jobs: Sequence[tuple[int, int, list[Tensor]]]
+    ) -> Sequence[Sequence[Tensor]]:
+        """What the keyframes around each picture leave, (h, w, c), carried there, and blended by ``inputs["weight"]``.
+
+        One tensor each.
+        """
+        names = ("to_before", "to_after", "weight") if self._both else ("to_before",)
+        items = [[*used, *(clips[i].inputs[name][picture] for name in names)] for i, picture, used in jobs]
+        if self._device.type != "cpu":
+            return self._in_batches(carry_batch, items)
+        return [[(carry_both if self._both else carry)(*item)] for item in items]
 
 
 def _between(clip: Prepared, place: int, both: bool) -> range:
@@ -129,6 +140,7 @@ class Split(nn.Module):
     def __init__(self, model: Dcfm) -> None:
         super().__init__()
         self.model = model
+        self.pictures = Normalized(model.encoder.mean, model.encoder.std)  # type: ignore[arg-type]
         encoder: Any = model.encoder.encoder
         convolution, normalization = model.fusion.convolution, model.fusion.normalization
         mean: Any = normalization.running_mean
@@ -167,11 +179,6 @@ class Split(nn.Module):
         logits = [fusion.predict(each) for each in fused]
         mean = sum(logits[1:], logits[0]) * (1 / len(common))
         return mean.float().softmax(1).permute(0, 2, 3, 1).half()
-
-    def pictures(self, pixels: Tensor) -> Tensor:
-        """Pictures as the network wants them."""
-        network = self.model.encoder
-        return normalize(pixels, network.mean, network.std)
 
 
 class Key(Split):

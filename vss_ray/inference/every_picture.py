@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,12 @@ class EveryPicture:
         answers = score_and_embed(self._segmenter, [clip.pixels for clip in clips], self._batch)
         return [Inferred(scores=scores, embeddings=embeddings) for scores, embeddings in answers]
 
+    def warm_up(self, height: int, width: int) -> None:
+        """Compile what frames of this size will need; half as long as to see a clip of them."""
+        size = self._segmenter.input_size(height, width)
+        noise = np.random.default_rng(0).integers(0, 256, (1, *size, 3), np.uint8)
+        score_and_embed(self._segmenter, [noise], self._batch)
+
 
 Answer = tuple[NDArray[np.float16], NDArray[np.float16] | None]
 """Scores (n, h/s, w/s, C) and embeddings (n, E), see ``frames.Inferred``."""
@@ -40,22 +47,31 @@ def score_and_embed(segmenter: Segmenter, stacks: Sequence[NDArray[np.uint8]], b
     The last batch of a size is filled up, so that a picture's answer never depends on what it came with. A stack
     without pictures has no embeddings.
     """
-    run = getattr(segmenter, "score_and_embed", None) or (lambda pixels: (segmenter(pixels), None))
     results: dict[int, Answer] = {}
     for size in {stack.shape[1:] for stack in stacks}:
         alike = [i for i, stack in enumerate(stacks) if stack.shape[1:] == size]
-        pixels = [picture for i in alike for picture in stacks[i]]
-        scores, embeddings = [], []
-        for start in range(0, len(pixels), batch):
-            wanted = pixels[start : start + batch]
-            filled = wanted + [wanted[-1]] * (batch - len(wanted))
-            found, seen = run(np.stack(filled))
-            scores.append(found[: len(wanted)])
-            if seen is not None:
-                embeddings.append(seen[: len(wanted)])
-        grid = (size[0] // segmenter.stride, size[1] // segmenter.stride)
-        joined = np.concatenate([np.zeros((0, *grid, len(segmenter.taxonomy)), np.float16), *scores])
+        pictures = [picture for i in alike for picture in stacks[i]]
+        if pictures:
+            # A device works on several batches at once; where the engine knows no such thing they go one by one.
+            in_batches = getattr(segmenter, "in_batches", None) or partial(_one_by_one, segmenter)
+            scores, embeddings = in_batches(pictures, batch)
+        else:
+            grid = (size[0] // segmenter.stride, size[1] // segmenter.stride)
+            scores, embeddings = np.zeros((0, *grid, len(segmenter.taxonomy)), np.float16), None
         stops = np.cumsum([len(stacks[i]) for i in alike])[:-1]
-        vectors = np.split(np.concatenate(embeddings), stops) if embeddings else [None] * len(alike)
-        results |= zip(alike, zip(np.split(joined, stops), vectors, strict=True), strict=True)
+        vectors = [None] * len(alike) if embeddings is None else np.split(embeddings, stops)
+        results |= zip(alike, zip(np.split(scores, stops), vectors, strict=True), strict=True)
     return [results[i] for i in range(len(stacks))]
+
+
+def _one_by_one(segmenter: Segmenter, pictures: Sequence[NDArray[np.uint8]], batch: int) -> Answer:
+    """Of pictures of one size, batch by batch."""
+    run = getattr(segmenter, "score_and_embed", None) or (lambda pixels: (segmenter(pixels), None))
+    scores, embeddings = [], []
+    for start in range(0, len(pictures), batch):
+        wanted = pictures[start : start + batch]
+        found, seen = run(np.stack([*wanted, *[wanted[-1]] * (batch - len(wanted))]))
+        scores.append(found[: len(wanted)])
+        if seen is not None:
+            embeddings.append(seen[: len(wanted)])
+    return np.concatenate(scores), np.concatenate(embeddings) if embeddings else None

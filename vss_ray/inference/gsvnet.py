@@ -2,7 +2,8 @@
 
 A chain starts at a keyframe and ends before the next one, or, backwards, before the previous one. What travels along it
 are logits, and nothing else is remembered. Keyframes are taken as many at a time as the device sees pictures, so that
-the logits of few chains are held at once, however long the clips are.
+the logits of few chains are held at once, however long the clips are. Scores are added up on the device and come down
+once for every clip.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from torch.nn import functional as F
 
 from vss_ray.frames import Inferred, Prepared
 from vss_ray.inference import Base
-from vss_ray.inference.batches import collected, in_batches
+from vss_ray.inference.batches import collected, fetched, in_batches
 from vss_ray.labels.taxonomy import Taxonomy
 from vss_ray.networks import gsvnet, stored
 from vss_ray.networks.embedding import embedded
-from vss_ray.networks.pixels import normalize
+from vss_ray.networks.pixels import Normalized
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +81,7 @@ class Carrying:
 
     def __call__(self, clips: Sequence[Prepared]) -> list[Inferred]:
         """See ``Inference``."""
-        scores: dict[int, NDArray[np.float16]] = {}
+        scores: dict[int, Tensor] = {}
         seen: dict[int, list[list[Tensor]]] = {i: [] for i in range(len(clips))}
         for size in {clip.pixels.shape[1:] for clip in clips}:
             alike = [i for i, clip in enumerate(clips) if clip.pixels.shape[1:] == size]
@@ -92,11 +93,11 @@ class Carrying:
                 for (i, place), (logits, delivered, *embedding) in zip(taken, answers, strict=True):
                     seen[i].append(embedding)
                     if i not in scores:
-                        scores[i] = np.zeros((len(clips[i].inputs["small"]), *delivered.shape), np.float16)
-                    scores[i][clips[i].keyframes[place]] = delivered.cpu().numpy()
+                        scores[i] = delivered.new_zeros((len(clips[i].inputs["small"]), *delivered.shape))
+                    scores[i][clips[i].keyframes[place]] = delivered
                     chains += [_Chain(logits, clips[i], scores[i], way) for way in _ways(clips[i], place, self._both)]
                 self._advance([each for each in chains if each.way.pictures])
-        return [Inferred(scores=scores[i], embeddings=collected(seen[i])) for i in range(len(clips))]
+        return [Inferred(scores=fetched(scores[i]), embeddings=collected(seen[i])) for i in range(len(clips))]
 
     def _advance(self, chains: list[_Chain]) -> None:
         """All chains to their ends, a picture at a time."""
@@ -106,7 +107,7 @@ class Carrying:
             for each, (logits, delivered) in zip(chains, answers, strict=True):
                 each.logits = logits
                 # Two ways meet in every picture between two keyframes; their order does not matter to a sum of two.
-                each.scores[each.way.pictures[done]] += each.way.weights[done] * delivered.cpu().numpy()
+                each.scores[each.way.pictures[done]] += delivered * each.way.weights[done]
             done += 1
             chains = [each for each in chains if len(each.way.pictures) > done]
 
@@ -122,10 +123,11 @@ class Keys(nn.Module):
     def __init__(self, network: nn.Module, stride: int) -> None:
         super().__init__()
         self.network, self.stride = network, stride
+        self.normalized = Normalized(network.mean, network.std)  # type: ignore[arg-type]
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (B, C, gh, gw) and probabilities (B, gh, gw, C) float16 of pictures (B, H, W, 3) uint8."""
-        logits = self.network(normalize(pixels, self.network.mean, self.network.std)).float()  # type: ignore[arg-type]
+        logits = self.network(self.normalized(pixels)).float()
         grid = pixels.shape[1] // self.stride, pixels.shape[2] // self.stride
         return _delivered(resized(logits, grid))
 
@@ -135,7 +137,7 @@ class Step(nn.Module):
 
     def __init__(self, network: gsvnet.GsvNet, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
-        self.network, self.mean, self.std = network, mean, std
+        self.network, self.normalized = network, Normalized(mean, std)
 
     def forward(self, logits: Tensor, here: Tensor, there: Tensor, *motion: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (B, C, gh, gw) and probabilities (B, gh, gw, C) float16 of the picture.
@@ -146,9 +148,8 @@ class Step(nn.Module):
             there: (B, h, w, 3) uint8 its neighbor.
             motion: Nothing, or the displacement (B, h, w, 2) to the neighbor, cells.
         """
-        pictures = [normalize(pixels, self.mean, self.std) for pixels in (here, there)]
         given = [field.permute(0, 3, 1, 2).float() for field in motion]
-        return _delivered(self.network(logits, *pictures, *given))
+        return _delivered(self.network(logits, self.normalized(here), self.normalized(there), *given))
 
 
 def resized(logits: Tensor, grid: tuple[int, int]) -> Tensor:
@@ -165,8 +166,8 @@ class _Way:
     """The pictures that a keyframe is carried to, nearest first."""
 
     pictures: range
-    weights: NDArray[np.float16]
-    """How much it counts there; the keyframe from the other side has the rest."""
+    weights: list[float]
+    """How much it counts there, numbers of half precision; the keyframe from the other side has the rest."""
     backwards: bool
 
 
@@ -177,8 +178,8 @@ class _Chain:
     logits: Tensor
     """(C, gh, gw) of the picture reached."""
     clip: Prepared
-    scores: NDArray[np.float16]
-    """(D, gh, gw, C) of the clip; added to."""
+    scores: Tensor
+    """(D, gh, gw, C) float16 of the clip; added to."""
     way: _Way
 
     def inputs(self, done: int) -> Iterator[NDArray]:
@@ -199,8 +200,8 @@ def _ways(clip: Prepared, place: int, both: bool) -> Iterator[_Way]:
     stop = keys[place + 1] if place + 1 < len(keys) else len(clip.inputs["small"])
     onward = range(key + 1, stop)
     shares = (stop - np.arange(key + 1, stop)) / (stop - key) if both else np.ones(len(onward))
-    yield _Way(onward, shares.astype(np.float16), False)
+    yield _Way(onward, shares.astype(np.float16).tolist(), False)
     if both and place > 0:
         before = keys[place - 1]
         shares = (np.arange(key - 1, before, -1) - before) / (key - before)
-        yield _Way(range(key - 1, before, -1), shares.astype(np.float16), True)
+        yield _Way(range(key - 1, before, -1), shares.astype(np.float16).tolist(), True)

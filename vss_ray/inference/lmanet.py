@@ -20,12 +20,12 @@ from torch import Tensor, nn
 from vss_ray.errors import ModelError
 from vss_ray.frames import Inferred, Prepared
 from vss_ray.inference import Base
-from vss_ray.inference.batches import collected, in_batches
+from vss_ray.inference.batches import collected, fetched_alike, in_batches
 from vss_ray.labels.taxonomy import Taxonomy
 from vss_ray.networks import halves, lmanet, local_attention, stored
 from vss_ray.networks.embedding import embedded, has_embedding
 from vss_ray.networks.halves import Halves
-from vss_ray.networks.pixels import normalize, probabilities
+from vss_ray.networks.pixels import Normalized, probabilities
 from vss_ray.ops.local_attention import attend
 
 RGB = tuple[float, float, float]
@@ -72,6 +72,7 @@ class Remembering:
         self._encode = base.compile(embedded(Encode(network, alone.front, base.mean, base.std), base.network))
         self._embeds = has_embedding(base.network)
         self._decode, self._decode_alone = base.compile(Decode(network)), base.compile(DecodeAlone(alone.back))
+        self._attend = base.compile(Attend(self._window, self._zero_padding))
         self._batch, self._device = base.batch, base.device
         self._in_batches = partial(in_batches, batch=base.batch, device=base.device)
 
@@ -138,23 +139,18 @@ class Remembering:
             reads = self._read(pictures, memories)
             items = [[each.features, read, *each.others] for each, read in zip(pictures, reads, strict=True)]
             answers = self._in_batches(self._decode, items)
-        return [scores.cpu().numpy() for (scores,) in answers]
+        return fetched_alike([scores for (scores,) in answers])
 
     def _read(self, pictures: Sequence[_Encoded], memories: Sequence[Sequence[_Encoded]]) -> list[Tensor]:
         """What every picture reads (h, w, V)."""
         if self._device.type == "cpu":
             return [self._read_on_cpu(picture, memory) for picture, memory in zip(pictures, memories, strict=True)]
 
-        def read(*inputs: Tensor) -> tuple[Tensor]:
-            queries, keys, values = inputs
-            with torch.inference_mode():
-                return (local_attention.attend(queries, keys, values, self._window, zero_padding=self._zero_padding),)
-
         items = [
             [picture.query, torch.stack([m.key for m in memory]), torch.stack([m.value for m in memory])]
             for picture, memory in zip(pictures, memories, strict=True)
         ]
-        return [own for (own,) in self._in_batches(read, items)]
+        return [own for (own,) in self._in_batches(self._attend, items)]
 
     def _read_on_cpu(self, picture: _Encoded, memory: Sequence[_Encoded]) -> Tensor:
         keys, values = [each.key.numpy() for each in memory], [each.value.numpy() for each in memory]
@@ -178,17 +174,29 @@ class Encode(nn.Module):
 
     def __init__(self, network: lmanet.LmaNet, front: nn.Module, mean: RGB, std: RGB) -> None:
         super().__init__()
-        self.network, self.front, self.mean, self.std = network, front, mean, std
+        self.network, self.front, self.normalized = network, front, Normalized(mean, std)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         """Features, queries, keys and values of ``pixels`` (B, 8h, 8w, 3) uint8, and what else the decoder takes.
 
         Features (B, width, h, w) and the rest in half precision; (B, h, w, K), (B, h, K, w), (B, h, w, V) float32.
         """
-        features, *others = self.front(normalize(pixels, self.mean, self.std))
+        features, *others = self.front(self.normalized(pixels))
         key, value = self.network.memorize(features)
         kept = features.half(), self.network.query(features).float(), key.float(), value.float()
         return *kept, *(each.half() for each in others)
+
+
+class Attend(nn.Module):
+    """What pictures read of their memories; a CPU has a kernel of its own, ``ops.local_attention``."""
+
+    def __init__(self, window: int, zero_padding: bool) -> None:
+        super().__init__()
+        self.window, self.zero_padding = window, zero_padding
+
+    def forward(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """See ``networks.local_attention.attend``."""
+        return local_attention.attend(queries, keys, values, self.window, zero_padding=self.zero_padding)
 
 
 class Decode(nn.Module):

@@ -13,10 +13,10 @@ from vss_ray.ops import warp
 
 
 def carry(features: Tensor, displacement: NDArray[np.float16]) -> Tensor:
-    """``features`` (h, w, C) float32 at x + displacement(x); the field (gh, gw, 2) is in cells of its own grid."""
-    if features.is_cuda:
-        field = torch.tensor(displacement)[None].to(features.device)
-        return warp_features(features.permute(2, 0, 1)[None], field)[0].permute(1, 2, 0)
+    """``features`` (h, w, C) float32 at x + displacement(x); the field (gh, gw, 2) is in cells of its own grid.
+
+    On a CPU, as ``carry_both``; elsewhere see ``carry_batch``.
+    """
     return torch.from_numpy(warp.warp(features.numpy(), _on_grid(displacement, features)))
 
 
@@ -28,14 +28,21 @@ def carry_both(
     weight: NDArray[np.float16],
 ) -> Tensor:
     """Both carried as ``carry`` does, and blended: ``weight`` (gh, gw) of ``before``, the rest of ``after``."""
-    size = before.shape[1], before.shape[0]
-    share = cv2.resize(weight.astype(np.float32), size)
-    if before.is_cuda:
-        carried = carry(before, to_before), carry(after, to_after)
-        return torch.lerp(carried[1], carried[0], torch.from_numpy(share)[..., None].to(before.device))
+    share = cv2.resize(weight.astype(np.float32), (before.shape[1], before.shape[0]))
     fields = _on_grid(to_before, before), _on_grid(to_after, after)
     blended = warp.blend_warped(before.numpy(), fields[0], after.numpy(), fields[1], share)  # type: ignore[arg-type]
     return torch.from_numpy(blended)
+
+
+def carry_batch(*inputs: Tensor) -> tuple[Tensor]:
+    """``carry`` of two, or ``carry_both`` of five inputs, each with a batch (B, ...), on the device where they are."""
+    maps = [features.permute(0, 3, 1, 2) for features in inputs[: (len(inputs) + 1) // 3]]
+    carried = [warp_features(each, field) for each, field in zip(maps, inputs[len(maps) :], strict=False)]
+    if len(carried) == 1:
+        return (carried[0].permute(0, 2, 3, 1),)
+    before, after = carried
+    share = F.interpolate(inputs[-1][:, None].float(), before.shape[-2:], mode="bilinear", align_corners=False)
+    return (torch.lerp(after, before, share).permute(0, 2, 3, 1),)
 
 
 def _on_grid(displacement: NDArray[np.float16], features: Tensor) -> NDArray[np.float32]:
@@ -55,7 +62,7 @@ def warp_features(features: Tensor, displacement: Tensor) -> Tensor:
     height, width = features.shape[-2:]
     field = displacement.permute(0, 3, 1, 2).float()
     # In shares of the picture, so that the grids need not agree; twice, because a picture spans from -1 to 1.
-    share = field * 2 / torch.tensor([field.shape[3], field.shape[2]], device=field.device)[:, None, None]
+    share = torch.stack([field[:, 0] * 2 / field.shape[3], field[:, 1] * 2 / field.shape[2]], 1)
     share = F.interpolate(share, (height, width), mode="bilinear", align_corners=False).permute(0, 2, 3, 1)
     identity = torch.eye(2, 3, device=field.device).expand(len(features), 2, 3)
     grid = F.affine_grid(identity, [len(features), 1, height, width], align_corners=False) + share

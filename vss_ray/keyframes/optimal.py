@@ -1,8 +1,15 @@
 """Keyframes placed by dynamic programming where they save the most.
 
-A picture between keyframes a and b risks what adds up along the way to the nearer one: min(R(a, t), R(t, b)), R the sum
-of ``Signals.risk``. The cost of a run is the sum over its pictures. Because the whole clip is known before any network
-runs, the placement with the least cost can be found instead of guessed: an advantage no online schedule has.
+A picture between keyframes a and b risks the square root of what adds up along the way to the nearer one:
+sqrt(min(R(a, t), R(t, b))), R the sum of ``Signals.risk``. The cost of a run is the sum over its pictures. Because the
+whole clip is known before any network runs, the placement with the least cost can be found instead of guessed: an
+advantage no online schedule has.
+
+The root is there because labels do not get worse forever: what was lost cannot be lost again, and errors of motion
+partly undo each other. On the CamVid drive with a keyframe every 10 or 20 pictures it gives a mIoU of 78.85 and 77.19,
+the plain sum 78.56 and 76.49. On four videos of still cameras, with the network's own labels repeated from the nearer
+keyframe, it needs 34, 22, 19 and 15 keyframes for what a fixed distance needs 39, 39, 21 and 20 for, the plain sum 39,
+26, 19 and 15, and placement that knows those labels beforehand 29, 21, 15 and 9.
 """
 
 from __future__ import annotations
@@ -25,7 +32,7 @@ class Config:
     every: float | None = None
     """Budget: one keyframe per this many pictures on average."""
     risk: float | None = None
-    """Target: as few keyframes as keep the mean risk of a picture at or below this."""
+    """Target: as few keyframes as keep the mean risk of a picture, a root as the module says, at or below this."""
     at_most: int = 120
     """Largest distance of two keyframes, pictures."""
 
@@ -63,15 +70,18 @@ class Optimal:
 def interval_costs(risk: NDArray[np.float64]) -> NDArray[np.float64]:
     """(n, n) cost of the pictures strictly between keyframes a < b, from the risk (n,) of each step."""
     reach = np.cumsum(risk)
-    before = np.concatenate([[0.0], np.cumsum(reach)])  # before[t] = sum of reach[:t]
+    risked = np.sqrt(np.abs(reach[:, None] - reach[None, :]))
     n = len(risk)
+    before = np.concatenate(
+        [np.zeros((n, 1)), np.cumsum(risked, axis=1)], axis=1
+    )  # before[a, t] = sum of risked[a, :t]
     costs = np.zeros((n, n))
     for a in range(n):
         b = np.arange(a + 1, n)
         # Pictures up to ``middle`` are nearer to a, the others to b.
         middle = np.clip(np.searchsorted(reach, (reach[a] + reach[b]) / 2, side="right"), a + 1, b)
-        left = before[middle] - before[a + 1] - (middle - a - 1) * reach[a]
-        right = (b - middle) * reach[b] - (before[b] - before[middle])
+        left = before[a, middle] - before[a, a + 1]
+        right = before[b, b] - before[b, middle]
         costs[a, a + 1 :] = left + right
     return costs
 

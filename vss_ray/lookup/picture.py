@@ -33,7 +33,8 @@ def embed_picture(run: Run, path: str) -> NDArray[np.float16]:
             f"{run.location.root} was made with weights {wanted[:12]}, here are {digest[:12]}: what they see cannot be "
             "compared; bring the weights of the run back"
         )
-    segmenter = stages.build_segmenter(run.point, threads=os.cpu_count() or 1, device="cpu")
+    threads = os.cpu_count() or 1
+    segmenter = stages.build_segmenter(run.point, threads=threads, device="cpu", calibrated=run.calibrated())
     embed = getattr(segmenter, "score_and_embed", None)
     embeddings = embed(frame.rgb(*segmenter.input_size(*frame.size))[None])[1] if embed else None
     if embeddings is None:

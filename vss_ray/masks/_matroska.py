@@ -30,6 +30,8 @@ Source = bytes | str | PathLike[str] | IO[bytes]
 
 MILLISECOND = Fraction(1, 1000)
 REMEDY = "delete the clip's commit record and run again to make it anew"
+DEEP = ("ffv1", {"level": "1", "coder": "1", "context": "0"})
+"""Encoder and settings of 16-bit maps: FFV1's range coder, the only one here that holds them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,12 +39,10 @@ class LabelVideo:
     """One lossless codec with its settings."""
 
     encoder: str
+    options: Mapping[str, str]
+    """Settings of the encoder, which 8-bit maps get; 16-bit ones are ``DEEP``."""
     keyframe_every: int
     """A frame is reached by decoding at most this many."""
-    options: Mapping[str, str]
-    """Settings of the encoder for 8-bit maps."""
-    deep_options: Mapping[str, str] | None
-    """The same for 16-bit maps; None where the encoder cannot hold them."""
 
     def writer(self, height: int, width: int, num_classes: int) -> Writer:
         """Begin a label video; see ``Writer``.
@@ -53,15 +53,13 @@ class LabelVideo:
             num_classes: Classes without void. Up to 255 the maps are 8-bit and 255 is void, past that 16-bit and 65535.
 
         Raises:
-            ConfigError: The codec cannot hold that many classes, or it is not part of this FFmpeg.
+            ConfigError: So many classes cannot be held, or the codec is not part of this FFmpeg.
         """
         if not 1 <= num_classes <= 65535:
             raise ConfigError(f"masks: {num_classes} classes; a label video holds 1 to 65535")
-        options = self.options if num_classes <= 255 else self.deep_options
-        if options is None:
-            raise ConfigError(f"masks: {self.encoder} holds up to 255 classes, got {num_classes}; set masks to ffv1")
-        dtype = np.dtype(np.uint8 if num_classes <= 255 else np.uint16)
-        return Writer(self.encoder, options, self.keyframe_every, height, width, dtype)
+        if num_classes > 255:
+            return Writer(*DEEP, self.keyframe_every, height, width, np.dtype(np.uint16))
+        return Writer(self.encoder, self.options, self.keyframe_every, height, width, np.dtype(np.uint8))
 
     def encode(self, labels: Iterable[LabelMap], milliseconds: Sequence[int] | None = None) -> bytes:
         """A whole label video at once; its depth is that of the maps.
@@ -129,7 +127,8 @@ class Writer:
         if ids.shape != self._shape or ids.dtype != self._dtype:
             raise ValueError(f"wanted {self._dtype} maps of {self._shape}, got {ids.dtype} of {ids.shape}")
         self._last = max(int(milliseconds), self._last + 1)
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(ids), format=self._format)  # type: ignore[arg-type]
+        # The frame is a view of the map: encoders of one thread take what they need before encode returns.
+        frame = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(ids), format=self._format)  # type: ignore[arg-type]
         frame.pts, frame.time_base = self._last, MILLISECOND
         self._container.mux(self._stream.encode(frame))
 

@@ -10,14 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vss_ray.frames import Planes
-from vss_ray.ops import motion
-from vss_ray.ops.blend import photometric_error, trust
+from vss_ray.ops import fields, motion
+from vss_ray.ops.blend import doubt, gray_levels, photometric_error, weigh
 from vss_ray.scan import Scan
 
 SHORTEST_STEP = 1e-6
 """Seconds; broken files give two pictures one time."""
-SMALLEST_TRUST = np.float32(1e-12)
-"""Where neither source is like the picture at all, both weigh nothing and the later one is taken."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,15 +49,15 @@ class Carried:
     before: int
     after: int
     """-1: no later source is used."""
-    to_before: NDArray[np.float32]
-    """(gh, gw, 3) displacement and the inconsistency summed along the way, in cells."""
-    to_after: NDArray[np.float32] | None
+    to_before: NDArray[np.float16]
+    """(gh, gw, 2) displacement in cells; half precision is 1/32 of one at 64, far under the flow's own error."""
+    to_after: NDArray[np.float16] | None
     weight: NDArray[np.float32] | None
     """(gh, gw) of the earlier source."""
     unreliable: float
     """Share of cells."""
     doubt: NDArray[np.float32]
-    """(gh, gw) how little the better source is to be trusted: minus the logarithm of its trust, distance apart."""
+    """(gh, gw) how little the better source is to be trusted, see ``ops.blend.doubt``."""
 
 
 class Interval:
@@ -80,93 +78,84 @@ class Interval:
         self._scanned, self._settings, self._both = scanned, settings, both
         self.first, self.last = first, last
         self._solved = _solved(scanned.picture_seconds, first, last, settings.motion_hz)
-        gray = [scanned.planes[i].y for i in self._solved]
-        self._back, self._onward = motion.steps_between(gray, flow, scanned.planes[first].u.shape)
+        views = [motion.view(scanned.planes[i].y, flow) for i in self._solved]
+        self._back, self._onward = motion.steps_between(views, flow, scanned.planes[first].u.shape)
         anchor = settings.anchor_every
-        self._from_first = motion.chain(gray[0], gray[1:], self._back, flow, anchor)
-        self._from_last = motion.chain(gray[-1], gray[-2::-1], self._onward[::-1], flow, anchor)[::-1] if both else []
+        self._from_first = motion.chain(views, self._back, flow, anchor)
+        self._from_last = motion.chain(views[::-1], self._onward[::-1], flow, anchor)[::-1] if both else []
         self._colors = {key: colors(scanned.planes[key]) for key in (first, last)}
 
     def to_first(self, picture: int) -> NDArray[np.float32]:
-        """(gh, gw, 3) from ``picture`` to the first."""
+        """From ``picture`` to the first: (gh, gw, 4), see ``ops.fields``."""
         after = bisect_left(self._solved, picture)
         if self._solved[after] == picture:
             return self._from_first[after]
-        step = motion.part_of(self._back[after - 1], self._share(after, picture), self._onward[after - 1])
-        return motion.advance(self._from_first[after - 1], step)
+        back, onward, share = self._back[after - 1], self._onward[after - 1], self._share(after, picture)
+        return fields.follow_part(back, share, onward, self._from_first[after - 1])
 
     def to_last(self, picture: int) -> NDArray[np.float32]:
-        """(gh, gw, 3) from ``picture`` to the last; only where both ends are sources."""
+        """From ``picture`` to the last, the same; only where both ends are sources."""
         after = bisect_left(self._solved, picture)
         if self._solved[after] == picture:
             return self._from_last[after]
-        step = motion.part_of(self._onward[after - 1], 1 - self._share(after, picture), self._back[after - 1])
-        return motion.advance(self._from_last[after], step)
+        back, onward, share = self._back[after - 1], self._onward[after - 1], self._share(after, picture)
+        return fields.follow_part(onward, 1 - share, back, self._from_last[after])
 
     def carry(self, picture: int) -> Carried:
         """Scores of a picture strictly between the two ends, from both."""
-        here = colors(self._scanned.planes[picture])
-        to_first, to_last = self.to_first(picture), self.to_last(picture)
-        error, error_last = self._error(here, self.first, to_first), self._error(here, self.last, to_last)
+        c, here = self._settings, colors(self._scanned.planes[picture])
+        ways = self.to_first(picture), self.to_last(picture)
         nearness = (self.last - picture) / (self.last - self.first)
-        trust_first = self._trust(nearness, error, to_first)
-        trust_last = self._trust(1 - nearness, error_last, to_last)
-        weight = np.divide(trust_first, np.maximum(trust_first + trust_last, SMALLEST_TRUST), dtype=np.float32)
-        unreliable = self._unreliable(np.minimum(error, error_last), np.minimum(to_first[..., 2], to_last[..., 2]))
-        doubt = np.minimum(self._doubt(error, to_first), self._doubt(error_last, to_last))
-        return Carried(picture, self.first, self.last, to_first, to_last, weight, unreliable, doubt)
+        weight, doubtful, unreliable = weigh(
+            (self._error(here, self.first, ways[0]), self._error(here, self.last, ways[1])),
+            ways,
+            (nearness**c.distance_power, (1 - nearness) ** c.distance_power),
+            error_scale=c.error_scale,
+            inconsistency_scale=c.inconsistency_scale,
+            most_error=c.unreliable_error,
+            most_inconsistency=c.unreliable_inconsistency,
+        )
+        to_first, to_last = (fields.halves(way) for way in ways)
+        return Carried(picture, self.first, self.last, to_first, to_last, weight, unreliable, doubtful)
 
     def carry_forward(self, picture: int) -> Carried:
         """Scores of any picture but the first, from the first."""
-        to_first = self.to_first(picture)
+        c, to_first = self._settings, self.to_first(picture)
         error = self._error(colors(self._scanned.planes[picture]), self.first, to_first)
-        unreliable = self._unreliable(error, to_first[..., 2])
-        return Carried(picture, self.first, -1, to_first, None, None, unreliable, self._doubt(error, to_first))
+        unlike = gray_levels(error) > c.unreliable_error
+        unreliable = float(np.mean(unlike | (to_first[..., 2] > c.unreliable_inconsistency)))
+        doubtful = self._doubt(error, to_first)
+        return Carried(picture, self.first, -1, fields.halves(to_first), None, None, unreliable, doubtful)
 
     def last_from_first(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Displacement from the last to the first, and the (gh, gw) trust in what it brings."""
+        """From the last to the first, (gh, gw, 4), and the (gh, gw) trust in what it brings."""
         return self._vote(self.last, self.first, self.to_first(self.last))
 
     def first_from_last(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Displacement from the first to the last, and the (gh, gw) trust in what it brings."""
+        """From the first to the last, (gh, gw, 4), and the (gh, gw) trust in what it brings."""
         return self._vote(self.first, self.last, self.to_last(self.first))
 
     def _vote(
         self, here: int, there: int, field: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        return field, self._trust(1.0, self._error(self._colors[here], there, field), field)
+        return field, np.exp(-self._doubt(self._error(self._colors[here], there, field), field))
 
-    def _doubt(self, error: NDArray[np.float32], field: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _doubt(self, error: NDArray[np.uint8], field: NDArray[np.float32]) -> NDArray[np.float32]:
         c = self._settings
-        return np.add(error / c.error_scale, field[..., 2] / c.inconsistency_scale, dtype=np.float32)
+        return doubt(error, field, error_scale=c.error_scale, inconsistency_scale=c.inconsistency_scale)
 
     def _share(self, after: int, picture: int) -> float:
         start, end = (self._scanned.picture_seconds[self._solved[i]] for i in (after - 1, after))
         return float((self._scanned.picture_seconds[picture] - start) / max(end - start, SHORTEST_STEP))
 
-    def _error(self, here: NDArray[np.uint8], source: int, field: NDArray[np.float32]) -> NDArray[np.float32]:
-        return photometric_error(here, self._colors[source], field[..., :2], self._settings.error_window)
-
-    def _trust(self, nearness: float, error: NDArray[np.float32], field: NDArray[np.float32]) -> NDArray[np.float32]:
-        c = self._settings
-        return trust(
-            nearness,
-            error,
-            field[..., 2],
-            distance_power=c.distance_power,
-            error_scale=c.error_scale,
-            inconsistency_scale=c.inconsistency_scale,
-        )
-
-    def _unreliable(self, error: NDArray[np.float32], inconsistency: NDArray[np.float32]) -> float:
-        c = self._settings
-        return float(np.mean((error > c.unreliable_error) | (inconsistency > c.unreliable_inconsistency)))
+    def _error(self, here: NDArray[np.uint8], source: int, field: NDArray[np.float32]) -> NDArray[np.uint8]:
+        return photometric_error(here, self._colors[source], field, self._settings.error_window)
 
 
 def still(scanned: Scan, picture: int, source: int) -> Carried:
     """Scores of ``source`` as they are."""
     grid = scanned.planes[picture].u.shape
-    return Carried(picture, source, -1, np.zeros((*grid, 3), np.float32), None, None, 0.0, np.zeros(grid, np.float32))
+    return Carried(picture, source, -1, np.zeros((*grid, 2), np.float16), None, None, 0.0, np.zeros(grid, np.float32))
 
 
 def small_size(network_size: tuple[int, int], side: int) -> tuple[int, int]:
@@ -177,9 +166,10 @@ def small_size(network_size: tuple[int, int], side: int) -> tuple[int, int]:
 
 
 def colors(planes: Planes) -> NDArray[np.uint8]:
-    """(h/2, w/2, 3): luma brought to the size of chroma."""
+    """(h/2, w/2, 4): luma brought to the size of chroma, chroma, and luma again, to fill up four bytes."""
     height, width = planes.u.shape
-    return cv2.merge([cv2.resize(planes.y, (width, height), interpolation=cv2.INTER_AREA), planes.u, planes.v])  # type: ignore[return-value]
+    luma = cv2.resize(planes.y, (width, height), interpolation=cv2.INTER_AREA)
+    return cv2.merge([luma, planes.u, planes.v, luma])  # type: ignore[return-value]
 
 
 def _solved(seconds: NDArray[np.float64], first: int, last: int, hz: float) -> list[int]:

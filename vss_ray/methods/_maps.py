@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vss_ray.frames import Inferred, Prepared
+from vss_ray.ops.half import widened
 from vss_ray.ops.inconsistency import attention, mix
 from vss_ray.ops.tiles import tile
 from vss_ray.ops.warp import blend_warped, resize_displacement, warp
@@ -42,7 +43,7 @@ class Maps:
 
     def own(self, picture: int) -> NDArray[np.float32]:
         """(h, w, C) what the network said of the picture itself."""
-        return self._scores[self._place[picture]].astype(np.float32)
+        return widened(self._scores[self._place[picture]])
 
     def of(self, picture: int) -> NDArray[np.float32]:
         """(h, w, C) probabilities of a picture."""
@@ -70,45 +71,38 @@ class Maps:
             return own
         total, weights = own, np.ones(own.shape[:2], np.float32)
         for i, other in votes:
-            weight = self._weight(self._motion["fused_weight"][i], own) * np.float32(self._config.fuse_keyframes)
-            total = total + weight[..., None] * warp(self.own(other), on_grid(self._motion["fused_motion"][i], own))
+            weight = cv2.resize(_weight(self._motion["fused_weight"][i]), own.shape[1::-1])
+            weight *= np.float32(self._config.fuse_keyframes)
+            total = total + weight[..., None] * warp(self.own(other), widened(self._motion["fused_motion"][i]))
             weights = weights + weight
         return np.divide(total, weights[..., None], dtype=np.float32)
 
     def _carried(self, picture: int) -> NDArray[np.float32]:
         row, motion = self._rows[picture], self._motion
-        before = self.of(int(motion["before"][row]))
-        to_before = on_grid(motion["to_before"][row], before)
+        before, to_before = self.of(int(motion["before"][row])), widened(motion["to_before"][row])
         if motion["after"][row] < 0:
             return warp(before, to_before)
-        after = self.of(int(motion["after"][row]))
-        weight = self._weight(motion["weight"][row], after)
-        return blend_warped(before, to_before, after, on_grid(motion["to_after"][row], after), weight)
+        after, to_after = self.of(int(motion["after"][row])), widened(motion["to_after"][row])
+        return blend_warped(before, to_before, after, to_after, _weight(motion["weight"][row]))
 
     def _refine(self, scores: NDArray[np.float32], picture: int) -> None:
-        row = self._refined[picture]
-        to_source = on_grid(self._motion["to_before"][self._rows[picture]], scores)
+        row, size = self._refined[picture], scores.shape[:2]
+        to_source, onward = self._motion["to_before"][self._rows[picture]], self._motion["onward"][row]
         marked = attention(
             scores,
-            to_source,
-            on_grid(self._motion["onward"][row], scores),
+            resize_displacement(widened(to_source), *size),
+            resize_displacement(widened(onward), *size),
             dilation=self._config.attention_dilation,
             smoothing=self._config.attention_smoothing,
         )
-        scores[:] = mix(marked, self._extra["refined"][row].astype(np.float32), scores)
+        scores[:] = mix(marked, widened(self._extra["refined"][row]), scores)
 
     def _repair(self, scores: NDArray[np.float32], picture: int) -> None:
         height, width = self._motion["network_size"].tolist()
         tiling = tile(height, width, self._config.repair_tile)
         for i, index in self._tiles[picture]:
-            tiling.paste(scores, self._extra["tiles"][i].astype(np.float32), index, height // scores.shape[0])
-
-    @staticmethod
-    def _weight(levels: NDArray[np.uint8], scores: NDArray[np.float32]) -> NDArray[np.float32]:
-        weight = levels.astype(np.float32) / WEIGHT_LEVELS
-        return cv2.resize(weight, scores.shape[1::-1]) if weight.shape != scores.shape[:2] else weight  # type: ignore[return-value]
+            tiling.paste(scores, widened(self._extra["tiles"][i]), index, height // scores.shape[0])
 
 
-def on_grid(displacement: NDArray[np.float16], scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A displacement field on the grid of the scores."""
-    return resize_displacement(displacement.astype(np.float32), *scores.shape[:2])
+def _weight(levels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return levels.astype(np.float32) / np.float32(WEIGHT_LEVELS)

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from vss_ray.methods import Parts
 from vss_ray.methods._interval import Carried, Interval, still
 from vss_ray.methods._maps import WEIGHT_LEVELS
+from vss_ray.ops import fields
 from vss_ray.ops.tiles import tile
 from vss_ray.scan import Scan
 
@@ -69,7 +71,7 @@ class Sources:
             interval = self._interval(start, last, both=two)
             self._carried += [interval.carry_forward(p) for p in range(start + 1, last + 1)]
             if end in refined:
-                self._refined.append((end, (interval.to_last(start) if two else -interval.to_first(end))[..., :2]))
+                self._refined.append((end, interval.to_last(start) if two else -interval.to_first(end)))
 
     def inputs(self) -> dict[str, NDArray]:
         """For the second stage: tiles that the network sees again, pictures that are refined."""
@@ -86,7 +88,7 @@ class Sources:
         return inputs
 
     def motion(self, keyframes: Sequence[int]) -> dict[str, NDArray]:
-        """For the third stage; half precision is 1/32 of a cell at 64 cells, far under the flow's own error."""
+        """For the third stage."""
         carried = sorted(self._carried, key=lambda c: c.picture)
         grid = self._scanned.planes[0].u.shape
         ids = np.array([c.picture for c in carried], np.int32)
@@ -102,20 +104,20 @@ class Sources:
             "after": np.array([c.after for c in carried], np.int32),
             "distance": distance.astype(np.int32),
             "unreliable": np.array([c.unreliable for c in carried], np.float32),
-            "to_before": _fields([c.to_before for c in carried], grid),
+            "to_before": _stacked([c.to_before for c in carried], (*grid, 2), np.float16),
         }
         if both:
-            columns["to_after"] = _fields([c.to_after for c in carried], grid)  # type: ignore[misc]
+            columns["to_after"] = _stacked([c.to_after for c in carried], (*grid, 2), np.float16)  # type: ignore[misc]
             columns["weight"] = _levels([c.weight for c in carried], grid)  # type: ignore[misc]
         if self._config.repair_every:
             columns["tiles"] = np.array(self._tiles, np.int32).reshape(-1, 2)
             columns["network_size"] = np.array(self._size, np.int32)
         if self._config.refine_every:
             columns["refined"] = np.array([picture for picture, _ in self._refined], np.int32)
-            columns["onward"] = _fields([field for _, field in self._refined], grid)
+            columns["onward"] = _stacked([fields.halves(f) for _, f in self._refined], (*grid, 2), np.float16)
         if self._config.fuse_keyframes:
             columns["fused"] = np.array([(key, other) for key, other, _, _ in self._fused], np.int32).reshape(-1, 2)
-            columns["fused_motion"] = _fields([field for _, _, field, _ in self._fused], grid)
+            columns["fused_motion"] = _stacked([fields.halves(f) for _, _, f, _ in self._fused], (*grid, 2), np.float16)
             columns["fused_weight"] = _levels([weight for _, _, _, weight in self._fused], grid)
         return columns
 
@@ -143,13 +145,9 @@ class Sources:
         return sorted({picture for picture, _ in chosen})
 
 
-def _fields(fields: Sequence[NDArray[np.float32]], grid: tuple[int, ...]) -> NDArray[np.float16]:
-    if not fields:
-        return np.zeros((0, *grid, 2), np.float16)
-    return np.stack([field[..., :2].astype(np.float16) for field in fields])
-
-
 def _levels(weights: Sequence[NDArray[np.float32]], grid: tuple[int, ...]) -> NDArray[np.uint8]:
-    if not weights:
-        return np.zeros((0, *grid), np.uint8)
-    return np.stack([np.rint(weight * WEIGHT_LEVELS).astype(np.uint8) for weight in weights])
+    return _stacked([cv2.convertScaleAbs(weight, alpha=WEIGHT_LEVELS) for weight in weights], grid, np.uint8)
+
+
+def _stacked(arrays: Sequence[NDArray], shape: tuple[int, ...], dtype: type) -> NDArray:
+    return np.stack(arrays) if len(arrays) else np.zeros((0, *shape), dtype)

@@ -26,8 +26,9 @@ from vss_ray.frames import Frame, Inferred, Labels, Prepared
 from vss_ray.intervals import choose_keyframes
 from vss_ray.methods import Parts
 from vss_ray.methods._interval import Settings, small_size
-from vss_ray.methods._maps import Maps, on_grid
+from vss_ray.methods._maps import Maps
 from vss_ray.methods._sources import Sources
+from vss_ray.ops.half import widened
 from vss_ray.ops.upsample import upsample_labels
 from vss_ray.ops.warp import warp
 from vss_ray.scan import drawn, scan
@@ -140,7 +141,7 @@ class Evs:
             audit = None
             if picture in audits:
                 here, predecessor = maps.own(picture), maps.own(picture - 1)
-                audit = compare(ids, here, warp(predecessor, on_grid(motion["audit_flow"][audits[picture]], here)))
+                audit = compare(ids, here, warp(predecessor, widened(motion["audit_flow"][audits[picture]])))
             row = rows[picture]
             yield Labels(
                 ids=ids,
@@ -175,11 +176,21 @@ def describe(config: Config, base: Description) -> str:
     return _weights.check(config.weights, "evs", base)
 
 
+def takes_apart(config: Config) -> bool:
+    """Whether the second stage runs parts of the network, which only exist in floats."""
+    return bool(config.refine_every)
+
+
 def build_inference(config: Config, base: Base) -> Inference:
     """The second stage: the network, and where they are asked for tiles and the refiner."""
-    from vss_ray.inference import evs
+    from vss_ray.inference.every_picture import EveryPicture
+    from vss_ray.inference.repairing import Repairing
 
-    return evs.build(config, base)
+    if config.refine_every:
+        from vss_ray.inference.evs import Refining  # loads torch, which the others do without
+
+        return Refining(config, base)
+    return Repairing(base) if config.repair_every else EveryPicture(base)
 
 
 build = Evs

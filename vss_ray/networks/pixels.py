@@ -23,14 +23,24 @@ class Probabilities(nn.Module):
 
     def __init__(self, network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.normalized = network, Normalized(mean, std)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Probabilities (B, h/s, w/s, C) float16 of ``pixels`` (B, h, w, 3) uint8."""
+        return probabilities(self.network(self.normalized(pixels)))
+
+
+class Normalized(nn.Module):
+    """``normalize`` with numbers that live where the module does: to send them along would make a GPU wait."""
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32), persistent=False)
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32), persistent=False)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Probabilities (B, h/s, w/s, C) float16 of ``pixels`` (B, h, w, 3) uint8."""
-        logits = self.network(normalize(pixels, self.mean, self.std))  # type: ignore[arg-type]
-        return probabilities(logits)
+        """See ``normalize``."""
+        return normalize(pixels, self.mean, self.std)  # type: ignore[arg-type]
 
 
 def probabilities(logits: Tensor) -> Tensor:

@@ -11,110 +11,88 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vss_ray.ops.warp import compose, resize_displacement, sample
+from vss_ray.ops import fields
+from vss_ray.ops.warp import sample
 
 Flow = Callable[..., NDArray[np.float32]]
-"""(here, there, initial=None) -> displacement u with here(x) ~ there(x + u(x)), (h, w, 2)."""
+"""(here, there, initial=None) -> displacement u with here(x) ~ there(x + u(x)), (h, w, 2).
+
+A flow may have a method ``look(picture)``: what that gives is then handed to it wherever the picture would be.
+"""
 
 
 @dataclass(frozen=True)
-class Step:
-    """Motion between two neighboring pictures on the coarse grid."""
+class View:
+    """A picture that takes part in several searches."""
 
-    displacement: NDArray[np.float32]
-    """(gh, gw, 2)"""
-    inconsistency: NDArray[np.float32]
-    """(gh, gw) how far the way there and back misses its start, pixels."""
+    gray: NDArray[np.uint8]
+    """(h, w)"""
+    seen: Any
+    """What the flow is given of it."""
+
+
+def view(picture: NDArray[np.uint8], flow: Flow) -> View:
+    """Let a flow prepare a picture once."""
+    look = getattr(flow, "look", None)
+    return View(picture, picture if look is None else look(picture))
 
 
 def steps_between(
-    gray: Sequence[NDArray[np.uint8]], flow: Flow, grid: tuple[int, int]
-) -> tuple[list[Step], list[Step]]:
+    views: Sequence[View], flow: Flow, grid: tuple[int, int]
+) -> tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]]:
     """Motion along a sequence of n pictures: from each to its predecessor, and from each to its successor.
 
     Returns:
-        Two lists of n - 1: ``back[i]`` leads from picture i + 1 to i, ``onward[i]`` from i to i + 1.
+        Two lists of n - 1 fields (gh, gw, 4): ``back[i]`` leads from picture i + 1 to i, ``onward[i]`` from i to i + 1.
+        What they cost is how far the way there and back misses its start, cells.
     """
     back, onward = [], []
-    for before, after in pairwise(gray):
-        to_before = resize_displacement(flow(after, before), *grid)
-        to_after = resize_displacement(flow(before, after), *grid)
-        back.append(Step(to_before, _round_trip(to_before, to_after)))
-        onward.append(Step(to_after, _round_trip(to_after, to_before)))
+    for before, after in pairwise(views):
+        to_before = fields.from_flow(flow(after.seen, before.seen), grid)
+        to_after = fields.from_flow(flow(before.seen, after.seen), grid)
+        fields.set_round_trip(to_before, to_after)
+        fields.set_round_trip(to_after, to_before)
+        back.append(to_before)
+        onward.append(to_after)
     return back, onward
 
 
 def chain(
-    keyframe: NDArray[np.uint8],
-    gray: Sequence[NDArray[np.uint8]],
-    steps: Sequence[Step],
-    flow: Flow,
-    anchor_every: int,
+    views: Sequence[View], steps: Sequence[NDArray[np.float32]], flow: Flow, anchor_every: int
 ) -> list[NDArray[np.float32]]:
     """Walk away from a keyframe.
 
     Args:
-        keyframe: (h, w) gray picture of the keyframe.
-        gray: The n pictures in the order of the walk, nearest first.
-        steps: ``steps[i]`` leads from ``gray[i]`` one step towards the keyframe; at least one.
+        views: The keyframe and the n pictures in the order of the walk, nearest first.
+        steps: n fields (gh, gw, 4); ``steps[i]`` leads from ``views[i + 1]`` to ``views[i]``; at least one.
         flow: For the direct search.
         anchor_every: Steps from one direct search to the next; 0 never searches.
 
     Returns:
-        n + 1 fields (gh, gw, 3), that of the keyframe itself first: displacement to the keyframe and the inconsistency
-        summed along the way.
+        n + 1 fields (gh, gw, 4) that lead to the keyframe, its own first; their cost is that of all steps on the way.
     """
-    fields = [np.zeros((*steps[0].displacement.shape[:2], 3), np.float32)]
-    for i, picture in enumerate(gray):
-        travelled = advance(fields[-1], steps[i])
-        if anchor_every and (i + 1) % anchor_every == 0:
-            travelled[..., :2] = _anchored(picture, keyframe, travelled[..., :2], flow)
-        fields.append(travelled)
-    return fields
+    height, width = steps[0].shape[:2]
+    travelled = [fields.still((height, width))]
+    for i, step in enumerate(steps, start=1):
+        field = fields.follow(step, travelled[-1])
+        if anchor_every and i % anchor_every == 0:
+            _anchor(field, views[i], views[0], flow)
+        travelled.append(field)
+    return travelled
 
 
-def advance(travelled: NDArray[np.float32], step: Step) -> NDArray[np.float32]:
-    """The field (gh, gw, 3) of a picture from that of its neighbor and the step that leads there."""
-    composed = compose(step.displacement, travelled)
-    composed[..., 2] += step.inconsistency
-    return composed
+def _anchor(field: NDArray[np.float32], picture: View, keyframe: View, flow: Flow) -> None:
+    guess = fields.to_flow(field, *picture.gray.shape)
+    searched = flow(picture.seen, keyframe.seen, guess)
+    better = cv2.compare(_unlike(picture, keyframe, searched), _unlike(picture, keyframe, guess), cv2.CMP_LT)
+    fields.set_flow(field, cv2.copyTo(searched, better, guess))  # type: ignore[arg-type]
 
 
-def part_of(step: Step, share: float, opposite: Step) -> Step:
-    """Motion from a picture that lies between two others to one of them, assuming even speed.
-
-    Args:
-        step: Leads from the far one to the wanted one.
-        share: How much of that way remains, 0 to 1.
-        opposite: Leads from the wanted one to the far one.
-    """
-    # Where the point is on the far picture, so that its own motion is read there.
-    ahead = np.float32(1 - share) * opposite.displacement
-    part = np.float32(share)
-    return Step(part * sample(step.displacement, ahead), part * sample(step.inconsistency, ahead))
-
-
-def _round_trip(there: NDArray[np.float32], back: NDArray[np.float32]) -> NDArray[np.float32]:
-    missed = there + sample(back, there)
-    return cv2.magnitude(missed[..., 0], missed[..., 1])  # type: ignore[return-value]
-
-
-def _anchored(
-    picture: NDArray[np.uint8], keyframe: NDArray[np.uint8], composed: NDArray[np.float32], flow: Flow
-) -> NDArray[np.float32]:
-    grid = composed.shape[:2]
-    guess = resize_displacement(np.ascontiguousarray(composed), *picture.shape)
-    searched = flow(picture, keyframe, guess)
-    better = _unlike(picture, keyframe, searched) < _unlike(picture, keyframe, guess)
-    return resize_displacement(np.where(better[..., None], searched, guess), *grid)
-
-
-def _unlike(
-    picture: NDArray[np.uint8], keyframe: NDArray[np.uint8], displacement: NDArray[np.float32]
-) -> NDArray[np.uint8]:
-    return cv2.blur(cv2.absdiff(picture, sample(keyframe, displacement)), (7, 7))  # type: ignore[return-value]
+def _unlike(picture: View, keyframe: View, displacement: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return cv2.blur(cv2.absdiff(picture.gray, sample(keyframe.gray, displacement)), (7, 7))  # type: ignore[return-value]

@@ -12,34 +12,19 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-
-def compose(step: NDArray[np.float32], onward: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Follow ``step``, then ``onward``: D(x) = step(x) + onward(x + step(x)).
-
-    Args:
-        step: (h, w, 2) from this picture to its neighbor.
-        onward: (h, w, n) with n >= 2; the first two channels lead from the neighbor on, further ones (costs that add up
-            along the way) are sampled and kept as they are.
-
-    Returns:
-        (h, w, n) float32.
-    """
-    composed = sample(onward, step)
-    composed[..., :2] += step
-    return composed
+from vss_ray.ops.lanes import load_some, store_some
+from vss_ray.ops.vectors import LANES, load, multiply, multiply_add, splat
 
 
 def sample(source: NDArray, displacement: NDArray[np.float32]) -> NDArray:
-    """``source`` (h, w) or (h, w, n <= 4) at x + displacement(x), bilinear, border repeated; same dtype."""
-    height, width = displacement.shape[:2]
-    grid_x, grid_y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
-    return cv2.remap(
-        source,
-        displacement[..., 0] + grid_x,
-        displacement[..., 1] + grid_y,
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
+    """``source`` (h, w) or (h, w, n <= 4) at x + displacement(x), bilinear, border repeated; same dtype.
+
+    Only the first two channels of ``displacement`` (h, w, 2 or more) count. Four channels of uint8 are read faster
+    than three.
+    """
+    positions = np.empty((*displacement.shape[:2], 2), np.float32)
+    _add_grid(displacement, positions)
+    return cv2.remap(source, positions, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
 
 
 def resize_displacement(displacement: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
@@ -49,7 +34,9 @@ def resize_displacement(displacement: NDArray[np.float32], height: int, width: i
         return displacement
     shrinking = height < old_height
     resized = cv2.resize(displacement, (width, height), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
-    return resized * np.array([width / old_width, height / old_height], np.float32)
+    rows = resized.reshape(height, 2 * width)  # numpy is slow where the innermost axis has two elements
+    rows *= np.tile(np.array([width / old_width, height / old_height], np.float32), width)
+    return resized  # type: ignore[return-value]
 
 
 def blend_warped(
@@ -63,69 +50,113 @@ def blend_warped(
 
     Args:
         before: (h, w, C) scores of the earlier keyframe.
-        to_before: (h, w, 2) displacement to it.
+        to_before: (gh, gw, 2) displacement to it, on any grid and in pixels of that.
         after: (h, w, C) scores of the later keyframe.
-        to_after: (h, w, 2) displacement to it.
-        weight: (h, w) weight of the earlier one, 0 to 1.
+        to_after: (gh, gw, 2) displacement to it.
+        weight: (gh, gw) weight of the earlier one, 0 to 1.
 
     Returns:
         (h, w, C) float32: weight * before(x + to_before) + (1 - weight) * after(x + to_after).
     """
+    before, after = np.ascontiguousarray(before), np.ascontiguousarray(after)
+    height, width = before.shape[:2]
+    to_before, to_after = (resize_displacement(field, height, width) for field in (to_before, to_after))
+    if weight.shape != (height, width):
+        weight = cv2.resize(weight, (width, height))  # type: ignore[assignment]
     mixed = np.empty_like(before)
     _blend_warped(before, to_before, after, to_after, weight, mixed)
     return mixed
 
 
 def warp(source: NDArray[np.float32], displacement: NDArray[np.float32]) -> NDArray[np.float32]:
-    """``source`` (h, w, C) at x + displacement(x) for any number of channels."""
+    """``source`` (h, w, C) at x + displacement(x) for any number of channels; the field may be on any grid."""
+    source = np.ascontiguousarray(source)
     warped = np.empty_like(source)
-    _warp(source, displacement, warped)
+    _warp(source, resize_displacement(displacement, *source.shape[:2]), warped)
     return warped
 
 
+@njit(cache=True, nogil=True)
+def _add_grid(displacement, positions):  # pragma: no cover
+    for y in range(positions.shape[0]):
+        for x in range(positions.shape[1]):
+            positions[y, x, 0] = displacement[y, x, 0] + np.float32(x)
+            positions[y, x, 1] = displacement[y, x, 1] + np.float32(y)
+
+
 @njit(nogil=True, inline="always")
-def _corners(x, y, displacement, height, width):  # pragma: no cover
-    """Grid points around x + displacement(x), clamped to the picture, and the weights of the far ones."""
-    column = min(max(x + displacement[y, x, 0], np.float32(0)), np.float32(width - 1))
-    row = min(max(y + displacement[y, x, 1], np.float32(0)), np.float32(height - 1))
-    x0, y0 = int(column), int(row)
-    return x0, min(x0 + 1, width - 1), np.float32(column - x0), y0, min(y0 + 1, height - 1), np.float32(row - y0)
+def _find_places(y, displacement, places, fx, fy):  # pragma: no cover
+    """For a row of pixels: number of the first of the four grid points around x + displacement(x), and its distance.
+
+    Each loop writes little, or LLVM would not vectorize it.
+    """
+    height, width = displacement.shape[:2]
+    zero, one = np.float32(0), np.float32(1)
+    bottom, last = np.float32(height - 1), np.float32(width - 1)
+    for x in range(width):
+        fx[x] = displacement[y, x, 0]
+    for x in range(width):
+        fy[x] = displacement[y, x, 1]
+    for x in range(width):
+        column = min(max(np.float32(x) + fx[x], zero), last)
+        before = min(np.floor(column), max(last - one, zero))
+        fx[x] = column - before
+        places[x] = np.int32(before)
+    for x in range(width):
+        row = min(max(np.float32(y) + fy[x], zero), bottom)
+        above = min(np.floor(row), max(bottom - one, zero))
+        fy[x] = row - above
+        places[x] += np.int32(above) * width
+
+
+@njit(nogil=True, inline="always")
+def _around(source, first, right, down, channels, fx, fy):  # pragma: no cover
+    """16 channels between four grid points, fewer where there are not as many."""
+    one = np.float32(1)
+    across, back = splat(fx), splat(one - fx)
+    a, b = _at(source, first, channels), _at(source, first + right, channels)
+    c, d = _at(source, first + down, channels), _at(source, first + down + right, channels)
+    upper, lower = multiply_add(across, b, multiply(back, a)), multiply_add(across, d, multiply(back, c))
+    return multiply_add(splat(fy), lower, multiply(splat(one - fy), upper))
+
+
+@njit(nogil=True, inline="always")
+def _at(source, index, channels):  # pragma: no cover
+    # One test for the whole picture: loads of some lanes take a fifth longer, from far memory half as long again.
+    return load(source, index) if channels >= LANES else load_some(source, index, channels, np.float32(0))
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
 def _warp(source, displacement, warped):  # pragma: no cover
     height, width, channels = source.shape
-    one = np.float32(1)
+    right, down = channels * min(width - 1, 1), width * channels * min(height - 1, 1)
+    places = np.empty(width, np.int32)
+    fx, fy = np.empty(width, np.float32), np.empty(width, np.float32)
     for y in range(height):
+        _find_places(y, displacement, places, fx, fy)
         for x in range(width):
-            x0, x1, fx, y0, y1, fy = _corners(x, y, displacement, height, width)
-            a, b, c, d = (one - fy) * (one - fx), (one - fy) * fx, fy * (one - fx), fy * fx
-            for k in range(channels):
-                warped[y, x, k] = (
-                    a * source[y0, x0, k] + b * source[y0, x1, k] + c * source[y1, x0, k] + d * source[y1, x1, k]
-                )
+            place, here, u, v = places[x] * channels, (y * width + x) * channels, fx[x], fy[x]
+            for block in range(0, channels, LANES):
+                k = max(min(block, channels - LANES), 0)  # the last block overlaps the one before
+                store_some(warped, here + k, channels, _around(source, place + k, right, down, channels, u, v))
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
 def _blend_warped(before, to_before, after, to_after, weight, mixed):  # pragma: no cover
     height, width, channels = before.shape
-    one = np.float32(1)
+    right, down = channels * min(width - 1, 1), width * channels * min(height - 1, 1)
+    earlier, later = np.empty(width, np.int32), np.empty(width, np.int32)
+    fx, fy = np.empty(width, np.float32), np.empty(width, np.float32)
+    gx, gy = np.empty(width, np.float32), np.empty(width, np.float32)
     for y in range(height):
+        _find_places(y, to_before, earlier, fx, fy)
+        _find_places(y, to_after, later, gx, gy)
         for x in range(width):
-            x0, x1, fx, y0, y1, fy = _corners(x, y, to_before, height, width)
-            w = weight[y, x]
-            a, b, c, d = w * (one - fy) * (one - fx), w * (one - fy) * fx, w * fy * (one - fx), w * fy * fx
-            u0, u1, gx, v0, v1, gy = _corners(x, y, to_after, height, width)
-            w = one - w
-            e, f, g, h = w * (one - gy) * (one - gx), w * (one - gy) * gx, w * gy * (one - gx), w * gy * gx
-            for k in range(channels):
-                mixed[y, x, k] = (
-                    a * before[y0, x0, k]
-                    + b * before[y0, x1, k]
-                    + c * before[y1, x0, k]
-                    + d * before[y1, x1, k]
-                    + e * after[v0, u0, k]
-                    + f * after[v0, u1, k]
-                    + g * after[v1, u0, k]
-                    + h * after[v1, u1, k]
-                )
+            share, rest = splat(weight[y, x]), splat(np.float32(1) - weight[y, x])
+            one, u, v = earlier[x] * channels, fx[x], fy[x]
+            other, s, t = later[x] * channels, gx[x], gy[x]
+            for block in range(0, channels, LANES):
+                k = max(min(block, channels - LANES), 0)  # the last block overlaps the one before
+                mix = multiply(rest, _around(after, other + k, right, down, channels, s, t))
+                mix = multiply_add(share, _around(before, one + k, right, down, channels, u, v), mix)
+                store_some(mixed, (y * width + x) * channels + k, channels, mix)

@@ -37,6 +37,8 @@ class Segmenter(Protocol):
 
     It may have a method ``score_and_embed(pixels)``, too, that gives what the call gives and, in the same pass of the
     network, embeddings (B, E) float16 of length 1; without it pictures cannot be found again by their likeness.
+    And one ``in_batches(pictures, batch)`` that gives the same of many pictures of one size, so many at a time: for
+    devices that copy one batch while they compute another.
     """
 
     taxonomy: Taxonomy
@@ -69,6 +71,7 @@ class Sizing(Execution):
     """Heavy keyframes: see every one of them mirrored, too."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.scales or not all(0.25 <= scale <= 4 for scale in self.scales):
             raise ValueError(f"scales are {self.scales}; wanted one or more from 0.25 to 4")
         if self.short_side < STRIDE_OF_NETWORKS:

@@ -197,15 +197,19 @@ def build(config: Config, *, threads: int, device: str) -> Executed:
     Raises:
         ModelError: There are no such weights, or they do not fit the network.
     """
-    network, taxonomy = load_network(config)
+    description = describe(config)
+
+    def load() -> engines.Loaded:
+        network, _ = load_network(config)
+        return network, network.mean, network.std  # type: ignore[return-value]
+
     return execute(
-        network,
-        taxonomy,
+        load,
+        description.taxonomy,
         config,
+        identity=f"builtin {description.digest}",
         name=config.weights,
         fit=config.fit,
-        mean=network.mean,  # type: ignore[arg-type]
-        std=network.std,  # type: ignore[arg-type]
         threads=threads,
         device=device,
     )

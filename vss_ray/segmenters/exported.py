@@ -236,17 +236,22 @@ def build(config: Config, *, threads: int, device: str) -> Executed:
         ConfigError: No such taxonomy, or an engine that cannot run the file.
         ModelError: There is no such file, or it does not fit its labels.
     """
-    taxonomy = describe(config).taxonomy
+    description = describe(config)
     fit = partial(input_size, config)
-    place = {
-        "mean": [value / config.scale for value in config.mean],
-        "std": [value / config.scale for value in config.std],
-        "threads": threads,
-        "device": device,
-    }
+    mean, std = ([value / config.scale for value in values] for values in (config.mean, config.std))
     if not _is_onnx(config):
-        return execute(_load(config, device), taxonomy, config, name=config.path, fit=fit, **place)
+        return execute(
+            lambda: (_load(config, device), mean, std),
+            description.taxonomy,
+            config,
+            identity=f"exported {description.digest}, {mean}, {std}",
+            name=config.path,
+            fit=fit,
+            threads=threads,
+            device=device,
+        )
     classes, stride = _onnx_sizes(config.path, *fit(64, 64))
-    check_classes(config.path, classes, taxonomy)
-    engine = engines.build(resolve(config, has_cuda=False), Path(config.path), **place)
-    return Executed(taxonomy=taxonomy, stride=stride, fit=fit, engine=engine)
+    check_classes(config.path, classes, description.taxonomy)
+    network, config = Path(config.path), resolve(config, has_cuda=False)
+    engine = engines.build(config, network, mean=mean, std=std, threads=threads, device=device)
+    return Executed(taxonomy=description.taxonomy, stride=stride, fit=fit, engine=engine)

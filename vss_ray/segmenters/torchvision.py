@@ -147,15 +147,20 @@ def build(config: Config, *, threads: int, device: str) -> Executed:
     """
     weights = _weights(config)
     taxonomy = _taxonomy(config, weights)
-    transforms = weights.transforms()
+    path = _file(weights)
+
+    def load() -> engines.Loaded:
+        transforms = weights.transforms()
+        mean, std = ([255 * value for value in values] for values in (transforms.mean, transforms.std))
+        return _network(config, path, len(taxonomy)), mean, std
+
     return execute(
-        _network(config, _file(weights), len(taxonomy)),
+        load,
         taxonomy,
         config,
+        identity=f"torchvision {config.model} {_digest(path)}",
         name=config.model,
         fit=config.fit,
-        mean=[255 * value for value in transforms.mean],
-        std=[255 * value for value in transforms.std],
         threads=threads,
         device=device,
     )

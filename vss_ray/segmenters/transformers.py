@@ -205,15 +205,13 @@ def build(config: Config, *, threads: int, device: str) -> Executed:
         ModelError: There is no such network, or it does not fit its labels.
     """
     folder = _folder(config)
-    mean, std = _normalization(folder)
     return execute(
-        _network(folder),
+        lambda: (_network(folder), *_normalization(folder)),
         _taxonomy(config, folder),
         config,
+        identity=f"transformers {hub.digest_of(folder, FILES)}",
         name=config.model,
         fit=config.fit,
-        mean=mean,
-        std=std,
         threads=threads,
         device=device,
     )

@@ -2,7 +2,7 @@
 
 Runs of equal labels in reading order. The labels of all runs of the clip come first, then the low bytes of their
 lengths, then the high bytes: apart, each compresses well, and a frame is a slice of the three. A run longer than 65,535
-pixels is cut. On a dash-cam clip at 1280x720 that is 3.4 kB a frame behind gzip, three quarters of the FFV1 file.
+pixels is cut. On a dash-cam clip at 1280x720 that is 3.4 kB a frame behind gzip, a fifth more than the H.264 file.
 
 ========  ==========================================================================================
 bytes     what

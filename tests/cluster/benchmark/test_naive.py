@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
-
 import cv2
 import numpy as np
 import pytest
 from rich.console import Console
 
 from vss_ray import config
-from vss_ray.cluster import benchmark, naive
+from vss_ray.cluster.benchmark import naive
 from vss_ray.cluster.segment import segment
 from vss_ray.masks import ffv1
 
@@ -29,24 +27,3 @@ def test_what_a_user_would_write_gives_the_same_labels(local_ray, archive, tmp_p
     for i, labels in enumerate(ffv1.build(ffv1.Config()).decode(mask)):
         theirs = cv2.imread(str(tmp_path / "user" / f"b_{i:06d}.png"), cv2.IMREAD_GRAYSCALE)
         assert np.mean(labels == theirs) > 0.9
-
-
-def test_the_table_says_what_was_measured():
-    values = {
-        **{f"{stage}_ms": 1.0 for stage in benchmark.STAGES},
-        "frames_per_second": 10.0,
-        "core_ms": 3.0,
-        "peak_memory_bytes": 1e9,
-        "start_seconds": 5.0,
-    }
-    report = {
-        "source": "x.mp4",
-        "segmenter": [],
-        "variants": dict.fromkeys(benchmark.VARIANTS, values),
-        "evs_over_user": 21.0,
-        "evs_over_per_frame": 3.5,
-        "upsample_over_torch": 80.0,
-    }
-    console = Console(file=io.StringIO(), width=200)
-    console.print(benchmark.table(report))
-    assert "21.0 x what a user would write, 3.5 x per_frame" in console.file.getvalue()
