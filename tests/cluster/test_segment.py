@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import fsspec
@@ -22,7 +23,9 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from vss_ray import config
+from vss_ray.cluster import pipeline
 from vss_ray.cluster.segment import segment
+from vss_ray.cluster.session import Resources
 from vss_ray.errors import RunMismatchError, VideoError
 from vss_ray.index.search import search
 from vss_ray.masks import ffv1
@@ -102,6 +105,18 @@ def test_two_runs_write_the_same_bytes_whatever_is_done_first(done, local_ray, a
     label(archive, tmp_path / "out", "evs", "audit=0.2", limit=2)
     assert len(masks(tmp_path / "out")) == 2
     label(archive, tmp_path / "out", "evs", "audit=0.2")
+    assert masks(tmp_path / "out") == masks(out)
+
+
+def test_three_operators_as_beside_a_gpu_write_the_same_bytes(done, local_ray, archive, tmp_path, monkeypatch):
+    out, summary = done
+
+    def beside_gpus(run, clips, resources, placed):
+        return pipeline.beside_gpus(run, clips, Resources(resources.cpus, 0), replace(placed, clips=2))
+
+    monkeypatch.setattr(pipeline, "on_cores", beside_gpus)
+    other = label(archive, tmp_path / "out", "evs", "audit=0.2")
+    assert (other.clips_done, other.clips_failed) == (summary.clips_done, 0)
     assert masks(tmp_path / "out") == masks(out)
 
 

@@ -1,4 +1,4 @@
-"""The three stages as what Ray Data calls with batches of rows.
+"""The three stages as what Ray Data calls with batches of rows, one by one or all in one.
 
 This is the one place that turns an exception into a row.
 """
@@ -11,7 +11,7 @@ import resource
 import socket
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -46,15 +46,22 @@ NO_PIXELS = np.zeros((0, 0, 0, 3), np.uint8)
 
 
 class Prepare:
-    """First stage: decode a clip once, keep what later stages need."""
+    """First stage: decode a clip once, keep what later stages need.
 
-    def __init__(self, point: OperatingPoint) -> None:
-        self._point = point
+    Args:
+        point: Resolved.
+        together: Clips that are handed on together.
+    """
+
+    def __init__(self, point: OperatingPoint, together: int) -> None:
+        self._point, self._together = point, together
         self._method: Method | None = None
 
-    def __call__(self, manifest: pa.Table) -> pa.Table:
-        """Rows of the manifest to rows of prepared clips."""
-        return join([self._prepare(Clip.from_row(row)) for row in manifest.to_pylist()])
+    def __call__(self, manifest: pa.Table) -> Iterator[pa.Table]:
+        """Rows of the manifest to rows of prepared clips, each handed on before the next one is begun."""
+        clips = [Clip.from_row(row) for row in manifest.to_pylist()]
+        for start in range(0, len(clips), self._together):
+            yield join([self._prepare(clip) for clip in clips[start : start + self._together]])
 
     def _prepare(self, clip: Clip) -> Row:
         return contained("prepare", Row(clip, Story(), {}), self._run)
@@ -70,7 +77,7 @@ class Prepare:
         return Row(row.clip, row.story.with_costs(decoded_frames=stats.decoded), arrays)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_point": self._point, "_method": None}
+        return {"_point": self._point, "_together": self._together, "_method": None}
 
 
 class Infer:
@@ -156,6 +163,19 @@ class Finish:
 
     def __getstate__(self) -> dict[str, Any]:
         return {"_point": self._point, "_location": self._location, "_method": None}
+
+
+class AllStages:
+    """The three in one process, clip by clip; see ``Infer`` for the arguments."""
+
+    def __init__(self, run: Run, device: str, batch: int, sizes: list[tuple[int, int]]) -> None:
+        self._prepare = Prepare(run.point, together=1)
+        self._infer = Infer(run, device, batch, sizes)
+        self._finish = Finish(run.point, run.location)
+
+    def __call__(self, manifest: pa.Table) -> pa.Table:
+        """Rows of the manifest to rows without arrays: what is left to tell."""
+        return pa.concat_tables([self._finish(self._infer(prepared)) for prepared in self._prepare(manifest)])
 
 
 def _with_scores(answer: Inferred | Exception | None, row: Row) -> Row:

@@ -1,9 +1,12 @@
-"""The three operators on Ray Data: manifest -> prepare -> infer -> finish, one clip a row, one row a block.
+"""The three stages on Ray Data, in one of two arrangements; every process runs one thread.
 
-A coarse pass has several rows a block, because its clips are a few pictures each.
+Threads of several libraries on the same cores would cost a third of the throughput.
 
-Every process runs one thread: threads of several libraries on the same cores cost a third of the throughput. The pool
-of networks grows while its queue is full and shrinks when it idles.
+On CPU cores alone every core has an actor that takes clips through all stages, one after the other. Three operators
+that share two cores made 312 frames/s of small video where the same functions in plain processes made 405: three
+processes at work slow each other down, and Ray Data looks for the next task only ten times a second.
+
+Beside GPUs the stages are three operators: cores prepare and finish, actors that hold the networks infer.
 """
 
 from __future__ import annotations
@@ -13,29 +16,28 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 import ray.data
-from fsspec.core import url_to_fs
-from ray.data import ActorPoolStrategy, DataContext
+from ray.data import ActorPoolStrategy, DataContext, Dataset
 
 from vss_ray.clips import COARSE, Clip
 from vss_ray.cluster.calibrate import Placement
-from vss_ray.cluster.operators import Finish, Infer, Prepare
+from vss_ray.cluster.operators import AllStages, Finish, Infer, Prepare
 from vss_ray.cluster.rows import Row, split
 from vss_ray.cluster.session import Resources
 from vss_ray.config import OperatingPoint
-from vss_ray.run import MANIFEST_SCHEMA, Run, parquet_bytes
-from vss_ray.storage.location import Location
+from vss_ray.run import MANIFEST_SCHEMA, Run
 
-PENDING = "pending.parquet"
-PREPARE_CORES, INFER_CORES, FINISH_CORES = 0.5, 0.4, 0.5
-"""Without a GPU. Less than a core each, because one of the three always waits for another and the machine should not;
-not all the same, because Ray fuses operators that ask for the same, and in a fused one the network waits."""
-CLIPS_AT_ACTOR, QUEUE_FOR_ANOTHER = 4, 3.0
-"""Clips sent to an actor ahead of time, and how many of them call for another actor."""
+AT_ACTOR, AT_NETWORK = 2, 4
+"""Blocks sent to an actor ahead of time, so that it never waits."""
+QUEUE_FOR_ANOTHER = 3.0
+"""How many of those call for another actor: to load a network costs as much as hundreds of pictures."""
 EXPECTED_SIZES = 2
-COARSE_CLIPS = 8
-"""Clips that share a block and its tasks in a coarse pass: to hand on a block costs as much as to label a picture."""
+CLIPS_IN_TURN = 8
+"""Clips that a task prepares one after the other beside a GPU, each handed on before the next one is begun; in a coarse
+pass, where to hand on a block costs as much as to label a picture, those that share a block."""
 ROUNDS = 4
-"""Blocks for each core that there should be at least, before clips share them."""
+"""Tasks for each core that there should be at least, before clips share them."""
+ONE_ROW_BYTES = 1
+"""Size of a block at which Ray Data hands it on: every clip at once, however many the task will prepare."""
 GPU_BATCH = 8
 """Pictures a GPU sees at once. A CPU core takes them one by one: nothing is gained by more."""
 GPU_CLIPS = 4
@@ -43,43 +45,52 @@ GPU_CLIPS = 4
 
 
 def label_clips(run: Run, clips: Sequence[Clip], resources: Resources) -> Iterator[Row]:
-    """Run the pipeline over ``clips`` and yield them as they are committed, or have failed.
-
-    OUT/pending.parquet holds them meanwhile: workers read their share of the plan from there.
-    """
-    run.location.write(PENDING, parquet_bytes(pa.Table.from_pylist([clip.to_row() for clip in clips], MANIFEST_SCHEMA)))
+    """Run the pipeline over ``clips`` and yield them as they are committed, or have failed."""
     context = DataContext.get_current()
     # The first clips are decoded while the networks load; the object store bounds how many.
     context.wait_for_min_actors_s = -1
-    # To load another network costs as much as hundreds of pictures: only when clips really queue for it.
     context.autoscaling_config.actor_pool_util_upscaling_threshold = QUEUE_FOR_ANOTHER
     placed = placement(run.point, resources.gpus > 0)
-    uses_gpu = placed.device == "cuda"
-    pool = ActorPoolStrategy(
-        min_size=1,
-        max_size=resources.gpus if uses_gpu else resources.cpus,
-        max_tasks_in_flight_per_actor=CLIPS_AT_ACTOR,
+    labelled = (on_cores if placed.device == "cpu" else beside_gpus)(run, clips, resources, placed)
+    for batch in labelled.iter_batches(batch_size=1, batch_format="pyarrow"):
+        yield from split(batch)
+
+
+def on_cores(run: Run, clips: Sequence[Clip], resources: Resources, placed: Placement) -> Dataset:
+    """An actor a core."""
+    together = _shared(clips, resources) if run.point.pass_ == COARSE else 1
+    blocks = _blocks(clips, together)
+    return ray.data.from_arrow(blocks).map_batches(
+        AllStages,
+        fn_constructor_args=(run, placed.device, placed.batch, frequent_sizes(clips)),
+        compute=ActorPoolStrategy(size=min(resources.cpus, len(blocks)), max_tasks_in_flight_per_actor=AT_ACTOR),
+        batch_size=together,
+        batch_format="pyarrow",
+        num_cpus=1,
     )
-    shared = min(COARSE_CLIPS, len(clips) // (ROUNDS * resources.cpus)) if run.point.pass_ == COARSE else 1
-    together = max(1, shared)
-    prepare, infer, finish = (1.0, 0.0, 1.0) if uses_gpu else (PREPARE_CORES, INFER_CORES, FINISH_CORES)
-    labelled = (
-        _manifest(run.location, together)
-        .map_batches(Prepare(run.point), batch_size=together, batch_format="pyarrow", num_cpus=prepare)
+
+
+def beside_gpus(run: Run, clips: Sequence[Clip], resources: Resources, placed: Placement) -> Dataset:
+    """Three operators, the second of them a pool of networks, which grows while its queue is full."""
+    in_turn = _shared(clips, resources)
+    together = in_turn if run.point.pass_ == COARSE else 1
+    if together == 1:
+        DataContext.get_current().target_max_block_size = ONE_ROW_BYTES
+    gpus = resources.gpus if placed.device == "cuda" else 0
+    return (
+        ray.data.from_arrow(_blocks(clips, in_turn))
+        .map_batches(Prepare(run.point, together), batch_size=in_turn, batch_format="pyarrow", num_cpus=1)
         .map_batches(
             Infer,
             fn_constructor_args=(run, placed.device, placed.batch, frequent_sizes(clips)),
-            compute=pool,
+            compute=ActorPoolStrategy(min_size=1, max_size=max(1, gpus), max_tasks_in_flight_per_actor=AT_NETWORK),
             batch_size=max(together, placed.clips),
             batch_format="pyarrow",
-            num_cpus=infer,
-            num_gpus=1 if uses_gpu else None,
+            num_cpus=0,
+            num_gpus=1 if gpus else None,
         )
-        .map_batches(Finish(run.point, run.location), batch_size=together, batch_format="pyarrow", num_cpus=finish)
+        .map_batches(Finish(run.point, run.location), batch_size=together, batch_format="pyarrow", num_cpus=1)
     )
-    for batch in labelled.iter_batches(batch_size=1, batch_format="pyarrow"):
-        yield from split(batch)
-    run.location.delete(PENDING)
 
 
 def placement(point: OperatingPoint, has_gpu: bool) -> Placement:
@@ -95,7 +106,11 @@ def frequent_sizes(clips: Sequence[Clip]) -> list[tuple[int, int]]:
     return [size for size, _ in counts.most_common(EXPECTED_SIZES)]
 
 
-def _manifest(location: Location, together: int) -> ray.data.Dataset:
-    """So many rows a block, whatever the file's row groups are: a block is a task."""
-    filesystem, path = url_to_fs(location.url(PENDING))
-    return ray.data.read_parquet(path, filesystem=filesystem).repartition(target_num_rows_per_block=together)
+def _shared(clips: Sequence[Clip], resources: Resources) -> int:
+    return max(1, min(CLIPS_IN_TURN, len(clips) // (ROUNDS * resources.cpus)))
+
+
+def _blocks(clips: Sequence[Clip], together: int) -> list[pa.Table]:
+    """Rows of the plan, so many a block and a task."""
+    rows = pa.Table.from_pylist([clip.to_row() for clip in clips], MANIFEST_SCHEMA)
+    return [rows.slice(start, together) for start in range(0, len(rows), together)]
