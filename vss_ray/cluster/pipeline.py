@@ -27,7 +27,7 @@ from vss_ray.config import OperatingPoint
 from vss_ray.run import MANIFEST_SCHEMA, Run
 
 AT_ACTOR, AT_NETWORK = 2, 4
-"""Blocks sent to an actor ahead of time, so that it never waits."""
+"""Blocks sent to an actor ahead of time, so that it never waits, where there are many."""
 QUEUE_FOR_ANOTHER = 3.0
 """How many of those call for another actor: to load a network costs as much as hundreds of pictures."""
 EXPECTED_SIZES = 2
@@ -60,10 +60,12 @@ def on_cores(run: Run, clips: Sequence[Clip], resources: Resources, placed: Plac
     """An actor a core."""
     together = _shared(clips, resources) if run.point.pass_ == COARSE else 1
     blocks = _blocks(clips, together)
+    # Of few, the first actor that is there must not take those of the others.
+    ahead = AT_ACTOR if len(blocks) >= ROUNDS * resources.cpus else 1
     return ray.data.from_arrow(blocks).map_batches(
         AllStages,
         fn_constructor_args=(run, placed.device, placed.batch, frequent_sizes(clips)),
-        compute=ActorPoolStrategy(size=min(resources.cpus, len(blocks)), max_tasks_in_flight_per_actor=AT_ACTOR),
+        compute=ActorPoolStrategy(size=min(resources.cpus, len(blocks)), max_tasks_in_flight_per_actor=ahead),
         batch_size=together,
         batch_format="pyarrow",
         num_cpus=1,

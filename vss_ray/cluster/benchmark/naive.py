@@ -25,12 +25,16 @@ from vss_ray.cluster.summary import STAGES
 from vss_ray.config import OperatingPoint
 
 BATCH = 8
+BLOCK_BYTES = 4 * 2**20
+"""So that a short file reaches every core, too; Ray Data's own blocks are of 128 MB, which favors long ones."""
 
 
 def run(files: list[str], out: Path, point: OperatingPoint, cpus: int) -> dict[str, float]:
     """Segment every frame of ``files``; costs by name."""
     out.mkdir(parents=True, exist_ok=True)
-    DataContext.get_current().wait_for_min_actors_s = 600  # its network loads before the clock starts
+    context = DataContext.get_current()
+    context.wait_for_min_actors_s = 600  # its network loads before the clock starts
+    context.target_max_block_size = BLOCK_BYTES
     frames = ray.data.from_items([{"path": path} for path in files]).flat_map(_decode, num_cpus=0.25 * cpus)
     labelled = frames.map_batches(
         _Network,
