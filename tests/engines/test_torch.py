@@ -35,14 +35,6 @@ def test_graphs_with_outputs_in_half_precision():
         torch.testing.assert_close(found, module(x), rtol=0, atol=1e-2)
 
 
-@pytest.mark.parametrize("capable", [True, False])
-def test_trainings_on_a_cpu_are_in_bf16_only_where_it_multiplies_it(monkeypatch, capable):
-    monkeypatch.setattr(engine, "has_bf16", lambda: capable)
-    layer, x = nn.Conv2d(3, 4, 3), torch.rand(1, 3, 8, 8)
-    with engine.in_bf16("cpu"):
-        assert layer(x).dtype == (torch.bfloat16 if capable else torch.float32)
-
-
 class Halving(nn.Module):
     def forward(self, x):
         return x.half()

@@ -104,13 +104,6 @@ def has_bf16() -> bool:
     return any(found.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
 
 
-def in_bf16(device: str) -> torch.autocast:
-    """Autocast to bf16 where the device computes in it; on other CPUs fp32, which there is a hundred times as fast."""
-    import torch
-
-    return torch.autocast(device, torch.bfloat16, enabled=device != "cpu" or has_bf16())
-
-
 def build_graph(config: Config, module: nn.Module, *, threads: int, device: str) -> TorchGraph:
     """See ``vss_ray.engines.build_graph``."""
     return TorchGraph(config, module, threads=threads, device=device)

@@ -19,7 +19,6 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from vss_ray.engines.torch import in_bf16
 from vss_ray.errors import ModelError
 from vss_ray.training import history, memory
 from vss_ray.training.live import Display
@@ -89,7 +88,7 @@ def fit(
             started = time.monotonic()
             totals: dict[str, Tensor] = {}
             for step, batch in enumerate(batches(epoch)):
-                with in_bf16(device):
+                with torch.autocast(device, torch.bfloat16):
                     answer = loss(network, batch)
                 terms = answer if isinstance(answer, Mapping) else {"loss": answer}
                 value = float(terms["loss"].detach())

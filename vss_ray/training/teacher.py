@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vss_ray.engines.torch import in_bf16
 from vss_ray.metrics.confusion import VOID
 from vss_ray.networks.pixels import normalize
 from vss_ray.training import memory
@@ -104,7 +103,7 @@ class Teacher:
             resized = F.interpolate(pictures, size, mode="bilinear", align_corners=False, antialias=scale < 1)
             views = [resized, resized.flip(3)] if self._config.mirrored else [resized]
             for turned, view in enumerate(views):
-                with in_bf16(self._device):
+                with torch.autocast(self._device, torch.bfloat16):
                     logits = self._network(view.contiguous(memory_format=torch.channels_last))
                 answer = logits.float().softmax(1)
                 answer = answer.flip(3) if turned else answer
