@@ -39,13 +39,22 @@ def lovasz_softmax(logits: Tensor, labels: Tensor) -> Tensor:
     present = truth.sum(1) > 0
     if not present.any():
         return logits.sum() * 0
-    truth = truth[present].float()
-    errors, order = (truth - probabilities.T[present]).abs().sort(1, descending=True)
+    return lovasz_extension(probabilities.T[present], truth[present].float()).mean()
+
+
+def lovasz_extension(probabilities: Tensor, truth: Tensor) -> Tensor:
+    """Lovasz extension of the Jaccard loss of every row, (rows,).
+
+    Args:
+        probabilities: (rows, pixels) of being in the set.
+        truth: (rows, pixels) 1 for pixels in it and 0 for others; of an empty set, the loss is the largest probability.
+    """
+    errors, order = (truth - probabilities).abs().sort(1, descending=True)
     truth = truth.gather(1, order)
     total = truth.sum(1, keepdim=True)
     jaccard = 1 - (total - truth.cumsum(1)) / (total + (1 - truth).cumsum(1))
     gradient = torch.cat([jaccard[:, :1], jaccard.diff(dim=1)], 1)
-    return (errors * gradient).sum(1).mean()
+    return (errors * gradient).sum(1)
 
 
 def distillation_kl(
