@@ -6,6 +6,7 @@ import io
 from typing import cast
 
 import av
+import av.error
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,7 +20,7 @@ def png_ids(data: bytes) -> Ids:
         ValueError: It is not a PNG, or one of colors.
     """
     try:
-        with av.open(io.BytesIO(data), format="png_pipe") as container:
+        with av.open(io.BytesIO(data), "r", format="png_pipe") as container:
             picture = next(container.decode(video=0))
     except (av.error.FFmpegError, StopIteration) as error:
         raise ValueError("not a PNG that can be decoded") from error
