@@ -6,7 +6,7 @@ import io
 from typing import cast
 
 import av
-import av.error
+from av.error import FFmpegError
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,7 +22,7 @@ def png_ids(data: bytes) -> Ids:
     try:
         with av.open(io.BytesIO(data), "r", format="png_pipe") as container:
             picture = next(container.decode(video=0))
-    except (av.error.FFmpegError, StopIteration) as error:
+    except (FFmpegError, StopIteration) as error:
         raise ValueError("not a PNG that can be decoded") from error
     match picture.format.name:
         case "pal8":
