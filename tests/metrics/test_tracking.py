@@ -59,8 +59,9 @@ def test_counts_are_their_definition(pairs):
     truth, predicted = split(pairs)
     counts = BoxCounts()
     counts.add(truth, predicted)
+    ious = [len(pixels(a) & pixels(b)) / len(pixels(a) | pixels(b)) for a, b in pairs]
     for threshold, share in zip([i / 20 for i in range(21)], success(counts), strict=True):
-        assert share == np.mean([len(pixels(a) & pixels(b)) / len(pixels(a) | pixels(b)) > threshold for a, b in pairs])
+        assert share == np.mean([iou > threshold for iou in ious])
     assert pooled(counts)["ao"] == pytest.approx(overlap(truth, predicted).mean())
     assert pooled(counts)["sr_50"] == np.mean(overlap(truth, predicted) > 0.5)
     assert counts.near.tolist() == [(center_distance(truth, predicted) <= t).sum() for t in range(51)]

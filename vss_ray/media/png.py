@@ -6,8 +6,8 @@ import io
 from typing import cast
 
 import av
-from av.error import FFmpegError
 import numpy as np
+from av.error import FFmpegError
 from numpy.typing import NDArray
 
 Ids = NDArray[np.uint8] | NDArray[np.uint16]
