@@ -77,6 +77,20 @@ def connect(
             raise StorageError(f"cannot read {location.url('tables')}: {files.failure}; try again") from error
 
 
+def count_damaged(location: Location) -> int:
+    """Clips in the tables whose files are damaged; those that were done since then are not among them.
+
+    Raises:
+        StorageError: OUT cannot be read.
+    """
+    try:
+        with location.open_input(PATHS["clips"]) as file:
+            damaged = pq.ParquetFile(file).read(["damaged"], use_threads=False)["damaged"]
+    except MissingError:
+        return 0
+    return len(damaged) - damaged.null_count
+
+
 def _frames(num_classes: int) -> str:
     """The view ``frames``: lists, as in ``frames_schema``, and ``stop_seconds``."""
     lists = {"objects": [f"objects_{i}" for i in range(num_classes)]}
