@@ -234,6 +234,7 @@ def clip_id(clip):
 def write(location, videos, num_classes=4):
     """Tables as they are made of records; values that no search reads are made up."""
     blank = {field.name: "" if field.type == pa.string() else 0 for field in CLIPS if not field.nullable}
+    blank |= {"interlaced": False}
     schema = record_schema(num_classes)
 
     def records():
