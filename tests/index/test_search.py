@@ -626,7 +626,7 @@ def test_says_what_is_missing(tmp_path):
     buffer = io.BytesIO()
     pq.write_table(pa.table({"video_id": ["v"]}), buffer)
     location.write(PATHS["clips"], buffer.getvalue())
-    with pytest.raises(StorageError, match="got schema version none, wanted 2"):
+    with pytest.raises(StorageError, match="got schema version none, wanted 3"):
         search(location, "car", CLASSES)
 
 

@@ -23,6 +23,12 @@ READ = 1 << 18
 """Bytes FFmpeg asks a remote file for at once."""
 
 
+PADDING = 1 << 16
+"""Pixels."""
+BEYOND = "max pixel count"
+"""Words of FFmpeg's where a frame is larger."""
+
+
 @contextmanager
 def open_video(source: str, limits: Limits = Limits()) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open ``source`` and yield the container and its best video stream; nothing is decoded.
@@ -41,7 +47,8 @@ def open_video(source: str, limits: Limits = Limits()) -> Iterator[tuple[InputCo
         with ExitStack() as stack:
             file = stack.enter_context(open_remote(source)) if is_remote(source) else source
             # Metadata in another encoding than it claims must not make a video unreadable.
-            options = {"max_pixels": str(limits.pixels)}
+            # FFmpeg counts what a codec pads pictures with, too; the header's size is held to the limit itself.
+            options = {"max_pixels": str(limits.pixels + limits.pixels // 4 + PADDING)}
             container = stack.enter_context(
                 av.open(file, "r", metadata_errors="replace", buffer_size=READ, options=options)
             )

@@ -20,7 +20,7 @@ from vss_ray.errors import VideoError
 from vss_ray.media import damage, timeline
 from vss_ray.media.archive import ArchiveEntry
 from vss_ray.media.complaints import overheard
-from vss_ray.media.container import demux, open_video, video_streams
+from vss_ray.media.container import BEYOND, demux, open_video, video_streams
 from vss_ray.media.limits import Limits
 from vss_ray.media.timeline import Unit
 from vss_ray.media.units import Units
@@ -109,14 +109,19 @@ def _read(source: str, container: InputContainer, stream: VideoStream, limits: L
                 units.append(kept.of(packet))
                 _check(source, "frames", len(units), limits.frames)
                 if picture is None:
-                    picture, trouble = _decoded(stream, packet, trouble)
+                    picture, trouble = _decoded(stream, packet, trouble, told)
                 if told:
                     complaints += _by_demuxer(container, told, len(units))
         except InvalidDataError as error:
             complaints.append((len(units), str(error.strerror)))
         complaints += _by_demuxer(container, told, len(units))
-    if picture is None:
-        picture, trouble = _decoded(stream, None, trouble)
+        if picture is None:
+            picture, trouble = _decoded(stream, None, trouble, told)
+    if picture is None and BEYOND in trouble:
+        raise VideoError(
+            f"{source}: its frames are beyond the limit of {limits.pixels:,} pixels ({trouble}); take it out, or --set "
+            "limits.pixels where that is true"
+        )
     if picture is None:
         raise VideoError(
             f"{source}: none of its {len(units)} packets decodes ({trouble}); try a player, or take it out"
@@ -139,11 +144,14 @@ def _check(source: str, limit: str, got: float, most: float) -> None:
         )
 
 
-def _decoded(stream: VideoStream, packet: Packet | None, trouble: str) -> tuple[VideoFrame | None, str]:
+def _decoded(
+    stream: VideoStream, packet: Packet | None, trouble: str, told: list[tuple[int, str, str]]
+) -> tuple[VideoFrame | None, str]:
+    """The first frame, or what is in its way."""
     try:
         return next(iter(stream.decode(packet)), None), trouble
     except FFmpegError as error:
-        return None, str(error.strerror)
+        return None, " ".join(told[-1][2].split()) if told else str(error.strerror)
 
 
 def _ratio(ratio: Fraction | None, sideways: bool) -> str | None:
