@@ -14,9 +14,7 @@ from vss_ray.cluster.progress import Progress
 from vss_ray.cluster.session import Resources, connect
 from vss_ray.cluster.summary import Summary
 from vss_ray.cluster.trace import Trace
-from vss_ray.errors import VssError
 from vss_ray.index.build import compact
-from vss_ray.media.decode import SizeChangedError
 from vss_ray.run import Failure, Run
 from vss_ray.storage.commit import drop_superseded, passes
 
@@ -64,10 +62,11 @@ def do(
             resources = connect(address)
             console.print(f"working on {resources.cpus} cores and {resources.gpus} GPUs", highlight=False)
             failed = _label(run, pending, summary, resources, Progress(console, seconds), trace)
-            planned, parts, failed = _cut(run, planned, pending, failed)
-            parts = [clip for clip in parts if (clip.video_id, clip.clip_id) not in done]
-            if parts:
-                console.print(f"frames change size inside clips: {len(parts)} parts of them to do", highlight=False)
+            planned, cut = cut_where_size_changes(run, planned, failed)
+            if cut:
+                failed = [failure for failure in failed if (failure.video_id, failure.clip_id) not in cut]
+                parts = [part for each in cut.values() for part in each]
+                console.print(f"frames change size inside {len(cut)} clips: {len(parts)} parts to do", highlight=False)
                 failed += _label(run, parts, summary, resources, Progress(console, seconds), trace)
     finally:
         summary.clips_failed = len(failed)
@@ -103,27 +102,6 @@ def _label(
         message = str(error).strip().splitlines()[-1]
         failures += [lost(clip, type(error).__name__, message) for clip in left.values()]
     return failures
-
-
-def _cut(
-    run: Run, planned: Sequence[Clip], tried: Sequence[Clip], failed: list[Failure]
-) -> tuple[Sequence[Clip], list[Clip], list[Failure]]:
-    """Clips that failed because their frames change size are planned anew as their parts.
-
-    Returns:
-        All clips of the run, those parts, and the failures that remain.
-    """
-    keys = {(failure.video_id, failure.clip_id) for failure in failed if failure.error == SizeChangedError.__name__}
-    if not keys:
-        return planned, [], failed
-    changed = [clip for clip in tried if (clip.video_id, clip.clip_id) in keys]
-    found = dict(zip(changed, cut_where_size_changes(changed, run.point.limits), strict=True))
-    parts = {clip: each for clip, each in found.items() if not isinstance(each, VssError)}
-    planned = [part for clip in planned for part in parts.get(clip, [clip])]
-    run.write_manifest(planned)
-    resolved = {(clip.video_id, clip.clip_id) for clip in parts}
-    remain = [failure for failure in failed if (failure.video_id, failure.clip_id) not in resolved]
-    return planned, [part for each in parts.values() for part in each], remain
 
 
 def lost(clip: Clip, error: str, message: str) -> Failure:
