@@ -42,12 +42,6 @@ class Video:
     """Size of the upright picture, rotation applied, pixels."""
     rotation: int
     """Degrees that decoded frames must be turned counter-clockwise to stand upright: 0, 90, 180 or 270."""
-    sample_aspect_ratio: str | None
-    """Width to height of a pixel of the upright picture, such as ``4:3``; None where the file does not say."""
-    stream_index: int
-    """Which stream of the file it is."""
-    num_video_streams: int
-    """How many the file has, cover art not among them."""
     codec: str
     num_frames: int
     duration_seconds: float
@@ -59,6 +53,12 @@ class Video:
     time_base: float
     """Seconds per unit of ``pts``."""
     codec_keyframes: tuple[int, ...]
+    sample_aspect_ratio: str | None = None
+    """Width to height of a pixel of the upright picture, such as ``4:3``; None where the file does not say."""
+    stream_index: int = 0
+    """Which stream of the file it is."""
+    num_video_streams: int = 1
+    """How many the file has, cover art not among them."""
     damage: tuple[Damage, ...] = ()
 
 
