@@ -27,6 +27,9 @@ FAMILIES = {"method": "methods", "segmenter": "segmenters", "keyframes": "keyfra
 OUTPUT_SCHEMA = 2
 """Version of everything in OUT; part of the fingerprint."""
 
+HOW_ONLY = ("pass", "clip_attempts", "clip_timeout_seconds")
+"""Fields that a run may change: they are left out of its fingerprint."""
+
 T = TypeVar("T")
 
 
@@ -67,6 +70,11 @@ class OperatingPoint(BaseModel):
     """Change from one picture to the next that counts as a cut (PySceneDetect's content score)."""
     pass_: Pass = Field(default=FULL, alias="pass")
     """``coarse`` labels codec keyframes only, each by the network; the rest of the point waits for ``vss refine``."""
+    clip_attempts: int = Field(default=3, ge=1)
+    """How often a clip may take its worker with it, or hang, until it is left alone."""
+    clip_timeout_seconds: float | None = Field(default=None, gt=0)
+    """What a stage may take for a clip, or a batch of them, until it hangs; by default 120 s and one a frame,
+    ten where networks run."""
 
     @field_validator(*FAMILIES, mode="before")
     @classmethod
@@ -130,8 +138,9 @@ class OperatingPoint(BaseModel):
         """16 hex digits over the point, the weights and the output schema.
 
         ``pass`` is left out: both passes of a point share an OUT, in which every clip and row says which one made it.
+        So is what decides nothing that is written.
         """
-        point = {key: value for key, value in self.to_dict().items() if key != "pass"}
+        point = {key: value for key, value in self.to_dict().items() if key not in HOW_ONLY}
         content = {"point": point, "weights": weights_digest, "schema": OUTPUT_SCHEMA}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import ray
 
 from vss_ray.clips import Clip, video_id
-from vss_ray.cluster.operators import explained
+from vss_ray.cluster.attempts import FLOOR_SECONDS, Attempts
+from vss_ray.cluster.operators import told
 from vss_ray.errors import VideoError
 from vss_ray.media.archive import ArchiveEntry
 from vss_ray.media.probe import probe
@@ -15,6 +16,8 @@ from vss_ray.plan import plan_clips
 from vss_ray.run import Failure
 
 FILES_PER_TASK = 16
+SLOWEST_READING = 2e6
+"""Bytes a second, of storage that is worth waiting for."""
 
 
 @dataclass(frozen=True)
@@ -32,20 +35,22 @@ class Plan:
         return sum(clip.stop_seconds - clip.start_seconds for clip in self.clips)
 
 
-def plan_archive(entries: list[ArchiveEntry], clip_seconds: float) -> Plan:
+def plan_archive(entries: list[ArchiveEntry], clip_seconds: float, attempts: Attempts | None = None) -> Plan:
     """Probe all files and cut them into clips.
 
     Args:
         entries: The files of the archive.
         clip_seconds: Wanted length of a clip.
+        attempts: Told what is worked on; None: counted for this plan alone.
     """
     named = [entry for entry in entries if _printable(entry.url) == entry.url]
     clips: list[Clip] = []
     failures = [_nameless(entry) for entry in entries if _printable(entry.url) != entry.url]
     if not named:
         return Plan(clips, failures)
+    attempts = attempts or Attempts()
     tasks = [
-        _probe_and_plan.remote(named[start : start + FILES_PER_TASK], clip_seconds)
+        _probe_and_plan.remote(named[start : start + FILES_PER_TASK], clip_seconds, attempts)
         for start in range(0, len(named), FILES_PER_TASK)
     ]
     for planned, unreadable in ray.get(tasks):
@@ -54,12 +59,15 @@ def plan_archive(entries: list[ArchiveEntry], clip_seconds: float) -> Plan:
     return Plan(sorted(clips, key=lambda c: (c.video_id, c.start)), sorted(failures, key=lambda f: f.source))
 
 
-@ray.remote(num_cpus=1)
-def _probe_and_plan(entries: list[ArchiveEntry], clip_seconds: float) -> tuple[list[Clip], list[Failure]]:
+@ray.remote(num_cpus=1, max_retries=-1)
+def _probe_and_plan(
+    entries: list[ArchiveEntry], clip_seconds: float, attempts: Attempts
+) -> tuple[list[Clip], list[Failure]]:
     clips, failures = [], []
     for entry in entries:
         try:
-            clips += plan_clips(probe(entry), clip_seconds)
+            with attempts.at("probe", {entry.url: entry.url}, FLOOR_SECONDS + entry.size_bytes / SLOWEST_READING):
+                clips += plan_clips(probe(entry), clip_seconds)
         except Exception as error:  # the boundary: a file that cannot be read is a row, not an end of the plan
             failures.append(_failure(entry, error))
     return clips, failures
@@ -82,6 +90,5 @@ def _failure(entry: ArchiveEntry, error: Exception) -> Failure:
         clip_id=None,
         source=entry.url,
         stage="probe",
-        error=type(error).__name__,
-        message=explained(error),
+        **told(error),
     )
