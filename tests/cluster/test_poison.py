@@ -109,6 +109,15 @@ def test_poison_costs_only_itself_and_stays_until_asked_for(local_ray, archive, 
     assert len(set(poisoned.masks().values())) == 1
 
 
+def test_what_ray_loses_is_done_in_another_pass(local_ray, archive, tmp_path):
+    """Actors that are gone for good: Ray Data goes on sending them clips, and drops those."""
+    poisoned = Archive(tmp_path, archive / "day" / "b.mp4", {"good0a": "lose infer", "good2a": "lose finish"})
+    summary = poisoned.label()
+    assert (summary.clips_done, summary.clips_failed) == (len(HEALTHY) + 2, 0)
+    assert poisoned.failures() == {}
+    assert len(set(poisoned.masks().values())) == 1
+
+
 def test_poison_beside_gpus(local_ray, archive, tmp_path, beside_gpus):
     """The clips of its batch are done, each alone."""
     doses = {"good0a": "segfault infer", "good2a": "killed prepare", "good3a": "hang finish"}

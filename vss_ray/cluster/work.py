@@ -20,6 +20,8 @@ from vss_ray.index.build import compact
 from vss_ray.run import Failure, Run
 from vss_ray.storage.commit import drop_superseded, passes
 
+PASSES = 3
+"""How often the pipeline is run over what did not come back of it."""
 MOST_ALONE = 20
 """Clips that get another chance without neighbors; where memory fails more of them, it is too small for the whole."""
 
@@ -118,23 +120,21 @@ class Work:
 
     def do(self, clips: Sequence[Clip]) -> None:
         """Every clip ends as done or as a failure, whatever becomes of workers, nodes, or the pipeline itself."""
-        lost, _ = self._label(clips, self.resources, self.attempts)
-        if lost:  # a node was, or Ray gave up: the clips are not to blame
-            lost, cause = self._label(lost, self.resources, self.attempts)
-            for clip in lost:
-                self.failures[key_of(clip)] = lost_for_good(clip, cause)
+        lost, cause = list(clips), None
+        for _ in range(PASSES):  # a node was lost, or Ray gave up: clips that do not come back are not to blame
+            lost, cause = self._label(lost, self.attempts) if lost else ([], None)
+        for clip in lost:
+            self.failures[key_of(clip)] = lost_for_good(clip, cause)
         killed = [clip for clip in clips if self._was_killed(clip)]
         # Who is killed when memory runs out need not be who took it.
         for clip in killed if len(killed) <= MOST_ALONE else ():
-            self._label([clip], self.resources, self.attempts.once_more())
+            self._label([clip], self.attempts.once_more())
 
-    def _label(
-        self, clips: Sequence[Clip], resources: Resources, attempts: Attempts
-    ) -> tuple[list[Clip], RayError | None]:
+    def _label(self, clips: Sequence[Clip], attempts: Attempts) -> tuple[list[Clip], RayError | None]:
         """Run the pipeline once; gives the clips that did not come back, and why, where Ray says so."""
         left = {key_of(clip): clip for clip in clips}
         try:
-            for row in label_clips(self.run, clips, resources, attempts):
+            for row in label_clips(self.run, clips, self.resources, attempts):
                 del left[key_of(row.clip)]
                 self._tell(row)
         except RayError as error:
@@ -164,13 +164,13 @@ def key_of(clip: Clip) -> Key:
 
 def lost_for_good(clip: Clip, cause: RayError | None) -> Failure:
     """A clip that no stage reported on."""
-    reason = str(cause).strip().splitlines()[-1] if cause else "Ray dropped it, see the logs of its workers"
+    reason = str(cause).strip().splitlines()[-1] if cause else "Ray dropped it; see the logs of its workers"
     return Failure(
         video_id=clip.video_id,
         clip_id=clip.clip_id,
         source=clip.source,
         stage="ray",
         error=type(cause).__name__ if cause else "Lost",
-        message=f"{clip.source}, frames {clip.start} to {clip.stop}: lost, and lost when done once more: {reason}",
-        attempts=2,
+        message=f"{clip.source}, frames {clip.start} to {clip.stop}: lost {PASSES} times; the last time {reason}",
+        attempts=PASSES,
     )
