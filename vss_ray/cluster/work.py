@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ray.data.exceptions import ExecutionTimeoutError
 from ray.exceptions import RayError
 from rich.console import Console
 
@@ -130,14 +131,14 @@ class Work:
         for clip in killed if len(killed) <= MOST_ALONE else ():
             self._label([clip], self.attempts.once_more())
 
-    def _label(self, clips: Sequence[Clip], attempts: Attempts) -> tuple[list[Clip], RayError | None]:
+    def _label(self, clips: Sequence[Clip], attempts: Attempts) -> tuple[list[Clip], Exception | None]:
         """Run the pipeline once; gives the clips that did not come back, and why, where Ray says so."""
         left = {key_of(clip): clip for clip in clips}
         try:
             for row in label_clips(self.run, clips, self.resources, attempts):
                 del left[key_of(row.clip)]
                 self._tell(row)
-        except RayError as error:
+        except (RayError, ExecutionTimeoutError) as error:
             return list(left.values()), error
         return list(left.values()), None
 
@@ -162,7 +163,7 @@ def key_of(clip: Clip) -> Key:
     return clip.video_id, clip.clip_id
 
 
-def lost_for_good(clip: Clip, cause: RayError | None) -> Failure:
+def lost_for_good(clip: Clip, cause: Exception | None) -> Failure:
     """A clip that no stage reported on."""
     reason = str(cause).strip().splitlines()[-1] if cause else "Ray dropped it; see the logs of its workers"
     return Failure(
