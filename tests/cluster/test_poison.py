@@ -42,7 +42,9 @@ class Archive:
         console = Console(width=200)
         with console.capture() as told:
             point = config.load("evs", [*POINT, f"method.doses={self.doses}"])
-            summary = segment(str(self.source), str(self.out), point, address=None, console=console, **options)
+            summary = segment(
+                str(self.source), str(self.out), point, address=None, console=console, **{"limit": None, **options}
+            )
         self.told = told.get()
         return summary
 
