@@ -68,7 +68,7 @@ def test_short_and_long_forms_are_the_same():
 
 def test_everything_is_written_out():
     content = config.from_dict(MINIMAL).to_dict()
-    assert set(content) == {*FAMILIES, "clip_seconds", "audit", "cut_threshold", "pass", "limits"}
+    assert set(content) == {*FAMILIES, "clip_seconds", "audit", "cut_threshold", *config.HOW_ONLY}
     assert content["keyframes"] == {"name": "fixed", "every": 10, "every_seconds": None}
 
 
@@ -253,6 +253,13 @@ def test_a_fingerprint_tells_any_change(monkeypatch):
     seen.add(point.fingerprint("weights"))
     assert len(seen) == len(CHANGES) + 3
     assert all(re.fullmatch("[0-9a-f]{16}", fingerprint) for fingerprint in seen)
+
+
+def test_what_decides_nothing_that_is_written_is_no_part_of_the_fingerprint():
+    patient = config.load("evs", ["clip_attempts=5", "clip_timeout_seconds=3600"])
+    assert patient != config.load("evs")
+    assert patient.fingerprint("0") == config.load("evs").fingerprint("0")
+    assert config.from_dict(patient.to_dict()) == patient
 
 
 def test_both_passes_of_a_point_share_a_fingerprint():

@@ -27,8 +27,8 @@ FAMILIES = {"method": "methods", "segmenter": "segmenters", "keyframes": "keyfra
 """Key of an operating point -> folder of the package whose modules are its legal names."""
 OUTPUT_SCHEMA = 3
 """Version of everything in OUT; part of the fingerprint."""
-FREE = ("pass", "limits")
-"""Keys that may differ from one start of a run to the next."""
+HOW_ONLY = ("pass", "limits", "clip_attempts", "clip_timeout_seconds")
+"""Fields that may differ from one start of a run to the next: they are left out of its fingerprint."""
 
 T = TypeVar("T")
 
@@ -72,6 +72,11 @@ class OperatingPoint(BaseModel):
     """``coarse`` labels codec keyframes only, each by the network; the rest of the point waits for ``vss refine``."""
     limits: Limits = Limits()
     """What a file may ask for; one that asks for more is refused."""
+    clip_attempts: int = Field(default=3, ge=1)
+    """How often a clip may take its worker with it, or hang, until it is left alone."""
+    clip_timeout_seconds: float | None = Field(default=None, gt=0)
+    """What a stage may take for a clip, or a batch of them, until it hangs; by default 120 s and one a frame,
+    ten where networks run."""
 
     @field_validator(*FAMILIES, mode="before")
     @classmethod
@@ -132,9 +137,9 @@ class OperatingPoint(BaseModel):
         """16 hex digits over the point, the weights and the output schema.
 
         ``pass`` is left out: both passes of a point share an OUT, in which every clip and row says which one made it.
-        So are ``limits``: they decide which files are refused, not what is written of the others.
+        So is what decides nothing that is written of a file that is taken.
         """
-        point = {key: value for key, value in self.to_dict().items() if key not in FREE}
+        point = {key: value for key, value in self.to_dict().items() if key not in HOW_ONLY}
         content = {"point": point, "weights": weights_digest, "schema": OUTPUT_SCHEMA}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -28,6 +28,8 @@ from vss_ray.storage.location import Location
 RUN, MANIFEST, FAILED = "run.json", "manifest.parquet", "failed.parquet"
 INT8 = "network.int8"
 """Graphs in int8 that all workers of the run use, see ``precision.calibrate``."""
+QUARANTINE = ("WorkerDied", "TimedOut")
+"""Errors after which a clip or a file is left alone, see ``cluster.attempts``."""
 
 FAILURES = pa.schema(
     [
@@ -36,6 +38,7 @@ FAILURES = pa.schema(
         ("source", pa.string()),
         ("stage", pa.string()),
         ("error", pa.string()),
+        ("signal", pa.string()),  # null: none is known
         ("message", pa.string()),
         ("attempts", pa.int32()),
     ]
@@ -64,6 +67,13 @@ class Failure:
     error: str
     message: str
     attempts: int = 1
+    signal: str | None = None
+    """That ended its worker the last time."""
+
+    @property
+    def is_quarantined(self) -> bool:
+        """Whether it takes workers with it: left alone until somebody asks for it."""
+        return self.error in QUARANTINE
 
 
 @dataclass(frozen=True)
@@ -208,7 +218,7 @@ def _difference(content: dict[str, Any], point: dict[str, Any], digest: str) -> 
     before = _flat(content["operating_point"]) | {"weights": content["weights_sha256"][:12]}
     now = _flat(point) | {"weights": digest[:12]}
     changed = [
-        key for key in {**before, **now} if before.get(key) != now.get(key) and key.split(".")[0] not in config.FREE
+        key for key in {**before, **now} if before.get(key) != now.get(key) and key.split(".")[0] not in config.HOW_ONLY
     ]
     return (
         ", ".join(f"{key} was {before.get(key)!r}, is {now.get(key)!r}" for key in changed) or "another output schema"

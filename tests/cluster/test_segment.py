@@ -111,8 +111,8 @@ def test_two_runs_write_the_same_bytes_whatever_is_done_first(done, local_ray, a
 def test_three_operators_as_beside_a_gpu_write_the_same_bytes(done, local_ray, archive, tmp_path, monkeypatch):
     out, summary = done
 
-    def beside_gpus(run, clips, resources, placed):
-        return pipeline.beside_gpus(run, clips, Resources(resources.cpus, 0), replace(placed, clips=2))
+    def beside_gpus(run, clips, resources, placed, attempts):
+        return pipeline.beside_gpus(run, clips, Resources(resources.cpus, 0), replace(placed, clips=2), attempts)
 
     monkeypatch.setattr(pipeline, "on_cores", beside_gpus)
     other = label(archive, tmp_path / "out", "evs", "audit=0.2")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +15,7 @@ from vss_ray import config, precision
 from vss_ray.cli.app import Address, AsJson, ConfigName, Limit, Out, Overrides, Source, app, print_json, progress
 from vss_ray.clips import COARSE, FULL, Clip
 from vss_ray.errors import ConfigError
-from vss_ray.run import Run
+from vss_ray.run import Failure, Run
 from vss_ray.storage.location import Location
 
 HOW_DAMAGED = '''vss sql {} "SELECT source, clip_id, damaged FROM clips WHERE damaged IS NOT NULL"'''
@@ -111,6 +112,9 @@ def segment(
     trace: Annotated[
         Path | None, typer.Option(help="Write when and where each clip was worked on, for ui.perfetto.dev.")
     ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Only what failed before, quarantine included.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Label every frame of every video; the same command again does only what is missing."""
@@ -119,7 +123,16 @@ def segment(
 
     point = config.load(config_name, overrides or ())
     recorded = Trace(trace) if trace else None
-    summary = run_segment(source, out, point, limit=limit, address=address, console=progress, trace=recorded)
+    summary = run_segment(
+        source,
+        out,
+        point,
+        limit=limit,
+        address=address,
+        console=progress,
+        trace=recorded,
+        retry_failed=retry_failed,
+    )
     if recorded:
         recorded.write()
     _conclude(out, summary, as_json)
@@ -149,9 +162,8 @@ def _conclude(out: str, summary: Summary, as_json: bool) -> None:
         progress.print(
             f"{summary.clips_damaged} clips are of damaged files: {HOW_DAMAGED.format(out)}", highlight=False
         )
-    if summary.clips_failed or summary.videos_failed:
-        for failure in run.failures()[:10]:
-            progress.print(f"[red]{failure.stage}: {escape(failure.message)}", highlight=False)
+    if summary.clips_failed or summary.videos_failed or summary.clips_quarantined:
+        _print_failures(run.failures()[:10])
         raise typer.Exit(2)
 
 
@@ -204,5 +216,11 @@ def status(
         Console().print(f"last attempt: {speed}", highlight=False)
     if content["damaged"]:
         Console().print(HOW_DAMAGED.format(out), highlight=False, markup=False)
+    _print_failures(failures)
+
+
+def _print_failures(failures: Sequence[Failure]) -> None:
     for failure in failures:
-        progress.print(f"[red]{failure.stage}: {escape(failure.message)}", highlight=False)
+        how = ", ".join([*filter(None, [failure.signal]), *([f"{failure.attempts} attempts"] * (failure.attempts > 1))])
+        about = f"{failure.stage} ({how})" if how else failure.stage
+        progress.print(f"[red]{about}: {escape(failure.message)}", highlight=False)

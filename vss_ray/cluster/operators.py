@@ -11,7 +11,8 @@ import resource
 import socket
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -22,9 +23,10 @@ from numpy.typing import NDArray
 
 from vss_ray import stages
 from vss_ray.clips import COARSE, Clip
+from vss_ray.cluster.attempts import Attempts, Deadly
 from vss_ray.cluster.rows import Row, Story, join, split
 from vss_ray.config import OperatingPoint
-from vss_ray.errors import VssError
+from vss_ray.errors import ModelError, VssError
 from vss_ray.frames import Inferred, Prepared
 from vss_ray.media.codec_keyframes import decode_coarse
 from vss_ray.media.decode import DecodeStats, decode
@@ -51,10 +53,11 @@ class Prepare:
     Args:
         point: Resolved.
         together: Clips that are handed on together.
+        attempts: Told what is worked on; None: nobody is, as outside Ray.
     """
 
-    def __init__(self, point: OperatingPoint, together: int) -> None:
-        self._point, self._together = point, together
+    def __init__(self, point: OperatingPoint, together: int, attempts: Attempts | None = None) -> None:
+        self._point, self._together, self._attempts = point, together, attempts
         self._method: Method | None = None
 
     def __call__(self, manifest: pa.Table) -> Iterator[pa.Table]:
@@ -64,7 +67,7 @@ class Prepare:
             yield join([self._prepare(clip) for clip in clips[start : start + self._together]])
 
     def _prepare(self, clip: Clip) -> Row:
-        return contained("prepare", Row(clip, Story(), {}), self._run)
+        return contained("prepare", Row(clip, Story(), {}), self._run, self._attempts)
 
     def _run(self, row: Row) -> Row:
         if self._method is None:  # built in the worker: OpenCV's objects do not travel
@@ -80,7 +83,7 @@ class Prepare:
         return Row(row.clip, story, arrays)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_point": self._point, "_together": self._together, "_method": None}
+        return {**vars(self), "_method": None}
 
 
 class Infer:
@@ -92,17 +95,24 @@ class Infer:
         batch: Pictures that the device sees at once.
         sizes: (height, width) of frames that are to be expected: networks are compiled for them here, before the first
             clip arrives.
+        attempts: See ``Prepare``.
     """
 
-    def __init__(self, run: Run, device: str, batch: int, sizes: list[tuple[int, int]]) -> None:
+    def __init__(
+        self, run: Run, device: str, batch: int, sizes: list[tuple[int, int]], attempts: Attempts | None = None
+    ) -> None:
         self._broken: Exception | None = None
+        self._attempts = attempts
         began = time.time()
         try:
-            self._inference = stages.build_inference(
-                run.point, threads=1, device=device, batch=batch, calibrated=run.calibrated()
-            )
-            for height, width in sizes:
-                stages.warm_up(run.point, self._inference, height, width)
+            with nullcontext() if attempts is None else attempts.loading():
+                self._inference = stages.build_inference(
+                    run.point, threads=1, device=device, batch=batch, calibrated=run.calibrated()
+                )
+                for height, width in sizes:
+                    stages.warm_up(run.point, self._inference, height, width)
+        except Deadly as error:  # no clip is to blame, and none goes into quarantine
+            self._broken = ModelError(str(error))
         except Exception as error:  # part of the boundary: an actor that dies is started again and again
             self._broken = error
         self._load = {"load_began": began, "load_ended": time.time()}
@@ -112,16 +122,29 @@ class Infer:
         rows = split(table)
         healthy = [i for i, row in enumerate(rows) if row.story.failure is None]
         started = time.process_time()
-        answers = dict(zip(healthy, self._infer([prepared_of(rows[i]) for i in healthy]), strict=True))
+        answers: dict[int, Inferred | Exception] = {}
+        for group in self._groups(rows, healthy):
+            answers |= zip(group, self._infer([prepared_of(rows[i]) for i in group]), strict=True)
         spent = (time.process_time() - started) / max(1, len(healthy))
-        done = [contained("infer", row, partial(_with_scores, answers.get(i)), spent) for i, row in enumerate(rows)]
+        done = [
+            contained("infer", row, partial(_with_scores, answers.get(i)), None, spent) for i, row in enumerate(rows)
+        ]
         return join([replace(row, story=row.story.with_costs(**self._load)) for row in done])
 
+    def _groups(self, rows: list[Row], healthy: list[int]) -> list[list[int]]:
+        """Rows that advance together; one that shared its batch with the death of a worker goes alone from then on."""
+        if self._attempts is None or len(healthy) < 2:
+            return [healthy]
+        suspects = self._attempts.suspects("infer", [rows[i].clip for i in healthy])
+        alone = [[i] for i in healthy if rows[i].clip in suspects]
+        return [[i for i in healthy if [i] not in alone], *alone]
+
     def _infer(self, clips: list[Prepared]) -> list[Inferred | Exception]:
-        if self._broken is not None:
+        if self._broken is not None or not clips:
             return [self._broken] * len(clips)
         try:
-            return list(stages.infer(self._inference, clips))
+            with _watched(self._attempts, "infer", [prepared.clip for prepared in clips]):
+                return list(stages.infer(self._inference, clips))
         except Exception as error:  # the boundary, see contained: one clip must not cost the others
             if len(clips) == 1:
                 return [error]
@@ -131,13 +154,13 @@ class Infer:
 class Finish:
     """Third stage: labels, mask file, commit record."""
 
-    def __init__(self, point: OperatingPoint, location: Location) -> None:
-        self._point, self._location = point, location
+    def __init__(self, point: OperatingPoint, location: Location, attempts: Attempts | None = None) -> None:
+        self._point, self._location, self._attempts = point, location, attempts
         self._method: Method | None = None
 
     def __call__(self, table: pa.Table) -> pa.Table:
         """Rows of scores to rows without arrays: what is left to tell."""
-        return join([contained("finish", row, self._run) for row in split(table)])
+        return join([contained("finish", row, self._run, self._attempts) for row in split(table)])
 
     def _run(self, row: Row) -> Row:
         if self._method is None:
@@ -169,16 +192,18 @@ class Finish:
         return Row(clip, replace(row.story.with_costs(**numbers), audits=json.loads(record["audit"] or "[]")), {})
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_point": self._point, "_location": self._location, "_method": None}
+        return {**vars(self), "_method": None}
 
 
 class AllStages:
     """The three in one process, clip by clip; see ``Infer`` for the arguments."""
 
-    def __init__(self, run: Run, device: str, batch: int, sizes: list[tuple[int, int]]) -> None:
-        self._prepare = Prepare(run.point, together=1)
-        self._infer = Infer(run, device, batch, sizes)
-        self._finish = Finish(run.point, run.location)
+    def __init__(
+        self, run: Run, device: str, batch: int, sizes: list[tuple[int, int]], attempts: Attempts | None = None
+    ) -> None:
+        self._prepare = Prepare(run.point, 1, attempts)
+        self._infer = Infer(run, device, batch, sizes, attempts)
+        self._finish = Finish(run.point, run.location, attempts)
 
     def __call__(self, manifest: pa.Table) -> pa.Table:
         """Rows of the manifest to rows without arrays: what is left to tell."""
@@ -195,7 +220,9 @@ def _with_scores(answer: Inferred | Exception | None, row: Row) -> Row:
     return replace(row, arrays={**kept, SCORES: answer.scores, **extra})
 
 
-def contained(stage: str, row: Row, run: Callable[[Row], Row], spent: float = 0.0) -> Row:
+def contained(
+    stage: str, row: Row, run: Callable[[Row], Row], attempts: Attempts | None = None, spent: float = 0.0
+) -> Row:
     """Run one stage on one clip; whatever goes wrong becomes the clip's failure and costs nothing else.
 
     Also the place where a clip's costs are read off: CPU seconds of this process (``spent`` were before this call),
@@ -205,15 +232,15 @@ def contained(stage: str, row: Row, run: Callable[[Row], Row], spent: float = 0.
         return row
     began, started = time.time() - spent, time.process_time() - spent
     try:
-        done = run(row)
+        with _watched(attempts, stage, [row.clip]):
+            done = run(row)
     except Exception as error:  # the boundary: a clip that fails is a row, not an end of the run
         failure = Failure(
             video_id=row.clip.video_id,
             clip_id=row.clip.clip_id,
             source=row.clip.source,
             stage=stage,
-            error=type(error).__name__,
-            message=explained(error),
+            **told(error),
         )
         return Row(row.clip, replace(row.story, failure=failure), {})
     costs = {
@@ -242,6 +269,16 @@ def inferred_of(row: Row) -> Inferred:
 
 def _under(prefix: str, arrays: dict[str, NDArray]) -> dict[str, NDArray]:
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def _watched(attempts: Attempts | None, stage: str, clips: Sequence[Clip]) -> AbstractContextManager[None]:
+    return nullcontext() if attempts is None else attempts.on(stage, clips)
+
+
+def told(error: Exception) -> dict[str, Any]:
+    """What a failure says of its cause."""
+    told = {"error": type(error).__name__, "message": explained(error)}
+    return {**told, "attempts": error.attempts, "signal": error.signal} if isinstance(error, Deadly) else told
 
 
 def explained(error: Exception) -> str:

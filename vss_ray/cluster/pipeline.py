@@ -19,6 +19,7 @@ import ray.data
 from ray.data import ActorPoolStrategy, DataContext, Dataset
 
 from vss_ray.clips import COARSE, Clip
+from vss_ray.cluster.attempts import Attempts
 from vss_ray.cluster.calibrate import Placement
 from vss_ray.cluster.operators import AllStages, Finish, Infer, Prepare
 from vss_ray.cluster.rows import Row, split
@@ -44,19 +45,29 @@ GPU_CLIPS = 4
 """Clips that advance together there; methods that recur from picture to picture fill their batches with them."""
 
 
-def label_clips(run: Run, clips: Sequence[Clip], resources: Resources) -> Iterator[Row]:
-    """Run the pipeline over ``clips`` and yield them as they are committed, or have failed."""
+def label_clips(run: Run, clips: Sequence[Clip], resources: Resources, attempts: Attempts) -> Iterator[Row]:
+    """Run the pipeline over ``clips`` and yield them as they are committed, or have failed.
+
+    Not every clip need come back: a block that Ray cannot produce is dropped.
+
+    Raises:
+        RayError: The pipeline broke.
+    """
     context = DataContext.get_current()
     # The first clips are decoded while the networks load; the object store bounds how many.
     context.wait_for_min_actors_s = -1
     context.autoscaling_config.actor_pool_util_upscaling_threshold = QUEUE_FOR_ANOTHER
     placed = placement(run.point, resources.gpus > 0)
-    labelled = (on_cores if placed.device == "cpu" else beside_gpus)(run, clips, resources, placed)
+    labelled = (on_cores if placed.device == "cpu" else beside_gpus)(run, clips, resources, placed, attempts)
+    # On the dataset, not on the context that all share: elsewhere an error must stay one.
+    labelled.context.max_errored_blocks = -1
+    labelled.context.max_consecutive_actor_init_deaths = attempts.most * max(resources.cpus, resources.gpus)
+    labelled.context.execution_no_progress_timeout_s = attempts.longest(clips)
     for batch in labelled.iter_batches(batch_size=1, batch_format="pyarrow"):
         yield from split(batch)
 
 
-def on_cores(run: Run, clips: Sequence[Clip], resources: Resources, placed: Placement) -> Dataset:
+def on_cores(run: Run, clips: Sequence[Clip], resources: Resources, placed: Placement, attempts: Attempts) -> Dataset:
     """An actor a core."""
     together = _shared(clips, resources) if run.point.pass_ == COARSE else 1
     blocks = _blocks(clips, together)
@@ -64,7 +75,7 @@ def on_cores(run: Run, clips: Sequence[Clip], resources: Resources, placed: Plac
     ahead = AT_ACTOR if len(blocks) >= ROUNDS * resources.cpus else 1
     return ray.data.from_arrow(blocks).map_batches(
         AllStages,
-        fn_constructor_args=(run, placed.device, placed.batch, frequent_sizes(clips)),
+        fn_constructor_args=(run, placed.device, placed.batch, frequent_sizes(clips), attempts),
         compute=ActorPoolStrategy(size=min(resources.cpus, len(blocks)), max_tasks_in_flight_per_actor=ahead),
         batch_size=together,
         batch_format="pyarrow",
@@ -72,7 +83,9 @@ def on_cores(run: Run, clips: Sequence[Clip], resources: Resources, placed: Plac
     )
 
 
-def beside_gpus(run: Run, clips: Sequence[Clip], resources: Resources, placed: Placement) -> Dataset:
+def beside_gpus(
+    run: Run, clips: Sequence[Clip], resources: Resources, placed: Placement, attempts: Attempts
+) -> Dataset:
     """Three operators, the second of them a pool of networks, which grows while its queue is full."""
     in_turn = _shared(clips, resources)
     together = in_turn if run.point.pass_ == COARSE else 1
@@ -81,17 +94,17 @@ def beside_gpus(run: Run, clips: Sequence[Clip], resources: Resources, placed: P
     gpus = resources.gpus if placed.device == "cuda" else 0
     return (
         ray.data.from_arrow(_blocks(clips, in_turn))
-        .map_batches(Prepare(run.point, together), batch_size=in_turn, batch_format="pyarrow", num_cpus=1)
+        .map_batches(Prepare(run.point, together, attempts), batch_size=in_turn, batch_format="pyarrow", num_cpus=1)
         .map_batches(
             Infer,
-            fn_constructor_args=(run, placed.device, placed.batch, frequent_sizes(clips)),
+            fn_constructor_args=(run, placed.device, placed.batch, frequent_sizes(clips), attempts),
             compute=ActorPoolStrategy(min_size=1, max_size=max(1, gpus), max_tasks_in_flight_per_actor=AT_NETWORK),
             batch_size=max(together, placed.clips),
             batch_format="pyarrow",
             num_cpus=0,
             num_gpus=1 if gpus else None,
         )
-        .map_batches(Finish(run.point, run.location), batch_size=together, batch_format="pyarrow", num_cpus=1)
+        .map_batches(Finish(run.point, run.location, attempts), batch_size=together, batch_format="pyarrow", num_cpus=1)
     )
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import ray
 
 from vss_ray.clips import Clip, video_id
-from vss_ray.cluster.operators import explained
+from vss_ray.cluster.attempts import FLOOR_SECONDS, Attempts
+from vss_ray.cluster.operators import told
 from vss_ray.errors import VideoError
 from vss_ray.media.archive import ArchiveEntry
 from vss_ray.media.limits import Limits
@@ -16,6 +17,8 @@ from vss_ray.plan import plan_clips
 from vss_ray.run import Failure
 
 FILES_PER_TASK = 16
+SLOWEST_READING = 2e6
+"""Bytes a second, of storage that is worth waiting for."""
 
 
 @dataclass(frozen=True)
@@ -33,21 +36,25 @@ class Plan:
         return sum(clip.stop_seconds - clip.start_seconds for clip in self.clips)
 
 
-def plan_archive(entries: list[ArchiveEntry], clip_seconds: float, limits: Limits = Limits()) -> Plan:
+def plan_archive(
+    entries: list[ArchiveEntry], clip_seconds: float, limits: Limits = Limits(), attempts: Attempts | None = None
+) -> Plan:
     """Probe all files and cut them into clips.
 
     Args:
         entries: The files of the archive.
         clip_seconds: Wanted length of a clip.
         limits: What a file may ask for.
+        attempts: Told what is worked on; None: counted for this plan alone.
     """
     named = [entry for entry in entries if _printable(entry.url) == entry.url]
     clips: list[Clip] = []
     failures = [_nameless(entry) for entry in entries if _printable(entry.url) != entry.url]
     if not named:
         return Plan(clips, failures)
+    attempts = attempts or Attempts()
     tasks = [
-        _probe_and_plan.remote(named[start : start + FILES_PER_TASK], clip_seconds, limits)
+        _probe_and_plan.remote(named[start : start + FILES_PER_TASK], clip_seconds, limits, attempts)
         for start in range(0, len(named), FILES_PER_TASK)
     ]
     for planned, unreadable in ray.get(tasks):
@@ -56,14 +63,15 @@ def plan_archive(entries: list[ArchiveEntry], clip_seconds: float, limits: Limit
     return Plan(sorted(clips, key=lambda c: (c.video_id, c.start)), sorted(failures, key=lambda f: f.source))
 
 
-@ray.remote(num_cpus=1)
+@ray.remote(num_cpus=1, max_retries=-1)
 def _probe_and_plan(
-    entries: list[ArchiveEntry], clip_seconds: float, limits: Limits
+    entries: list[ArchiveEntry], clip_seconds: float, limits: Limits, attempts: Attempts
 ) -> tuple[list[Clip], list[Failure]]:
     clips, failures = [], []
     for entry in entries:
         try:
-            clips += plan_clips(probe(entry, limits), clip_seconds)
+            with attempts.at("probe", {entry.url: entry.url}, FLOOR_SECONDS + entry.size_bytes / SLOWEST_READING):
+                clips += plan_clips(probe(entry, limits), clip_seconds)
         except Exception as error:  # the boundary: a file that cannot be read is a row, not an end of the plan
             failures.append(_failure(entry, error))
     return clips, failures
@@ -86,6 +94,5 @@ def _failure(entry: ArchiveEntry, error: Exception) -> Failure:
         clip_id=None,
         source=entry.url,
         stage="probe",
-        error=type(error).__name__,
-        message=explained(error),
+        **told(error),
     )

@@ -41,11 +41,10 @@ def refine(out: str, query: str, *, address: str | None, console: Console) -> Su
     wanted = touched(planned, [(span.video_id, span.start, span.end) for span in spans])
     console.print(f"the query finds spans in {len(wanted)} of {len(planned)} clips", highlight=False)
     run.location.check_writable()
-    keys = {(clip.video_id, clip.clip_id) for clip in wanted}
-    others = [failure for failure in run.failures() if (failure.video_id, failure.clip_id) not in keys]
+    unreadable = [failure for failure in run.failures() if failure.clip_id is None]
     about = {"pass": run.point.pass_, "query": query, "spans": len(spans), "clips_found": len(wanted)}
     summary = Summary(began=began, about=about)
-    return do(run, planned, wanted, others, summary, limit=None, address=address, console=console)
+    return do(run, planned, wanted, unreadable, summary, limit=None, address=address, console=console)
 
 
 def touched(clips: Iterable[Clip], spans: Iterable[tuple[str, float, float]]) -> list[Clip]:

@@ -9,6 +9,7 @@ from functools import cache
 from rich.console import Console
 
 from vss_ray.clips import Clip
+from vss_ray.cluster.attempts import Attempts
 from vss_ray.cluster.planning import plan_archive
 from vss_ray.cluster.session import connect
 from vss_ray.cluster.settle import settle
@@ -19,7 +20,7 @@ from vss_ray.config import OperatingPoint
 from vss_ray.errors import VideoError
 from vss_ray.media.archive import list_videos
 from vss_ray.plan import with_known_parts
-from vss_ray.run import MANIFEST, Run
+from vss_ray.run import MANIFEST, Run, content_of
 from vss_ray.storage.location import Location
 
 
@@ -32,6 +33,7 @@ def segment(
     address: str | None,
     console: Console,
     trace: Trace | None = None,
+    retry_failed: bool = False,
 ) -> Summary:
     """Label every frame of every video of SOURCE, or what is still missing of it.
 
@@ -43,6 +45,7 @@ def segment(
         address: Of a Ray cluster; None starts Ray here.
         console: For the plan and the progress.
         trace: Told of what was done when and where.
+        retry_failed: Only what stands in failed.parquet; without it, what is in quarantine there is left alone.
 
     Raises:
         VssError: Anything that can be known before the first clip.
@@ -56,15 +59,34 @@ def segment(
     # Before Ray starts: what is wrong here should be told at once.
     point.describe()
     location.check_writable()
+    before = Run.open(location).failures() if retry_failed or content_of(location) else []
+    left_alone = {failure.source: failure for failure in before if failure.is_quarantined and failure.clip_id is None}
+    if retry_failed:
+        left_alone.clear()
     resources = connect(address)
+    attempts = Attempts(point.clip_attempts, point.clip_timeout_seconds)
     absolute = source.rstrip("/") if "://" in source else os.path.abspath(os.path.expanduser(source))
-    planned = cache(lambda: plan_archive(entries, point.clip_seconds, point.limits))
-    settled = settle(location, point.resolved(resources.gpus > 0), lambda: planned().clips, console)
+    tried = [entry for entry in entries if entry.url not in left_alone]
+    planned = cache(lambda: plan_archive(tried, point.clip_seconds, point.limits, attempts))
+    settled = settle(location, point.resolved(resources.gpus > 0), lambda: planned().clips, console, attempts)
     run = Run.start(location, settled.point, absolute, settled.notes)
     plan = planned()
-    before = [Clip.from_row(row) for row in run.manifest_rows()] if location.exists(MANIFEST) else []
-    clips = with_known_parts(plan.clips, before)
+    unreadable = plan.failures + [left_alone[entry.url] for entry in entries if entry.url in left_alone]
+    known = [Clip.from_row(row) for row in run.manifest_rows()] if location.exists(MANIFEST) else []
+    clips = with_known_parts(plan.clips, known)
     run.write_manifest(clips)
     console.print(f"{len(entries)} videos, {len(clips)} clips", highlight=False)
-    summary = Summary(began=began, videos_failed=len(plan.failures), about={"pass": point.pass_})
-    return do(run, clips, clips, plan.failures, summary, limit=limit, address=address, console=console, trace=trace)
+    summary = Summary(began=began, videos_failed=len(unreadable), about={"pass": point.pass_})
+    return do(
+        run,
+        clips,
+        clips,
+        unreadable,
+        summary,
+        limit=limit,
+        address=address,
+        console=console,
+        trace=trace,
+        attempts=attempts,
+        retry_failed=retry_failed,
+    )

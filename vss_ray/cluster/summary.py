@@ -27,6 +27,8 @@ class Summary:
     videos_failed: int = 0
     clips_before: int = 0
     """Committed by an earlier attempt, skipped by this one."""
+    clips_quarantined: int = 0
+    """Left alone because they took their workers with them before."""
     frames: int = 0
     keyframes: int = 0
     network_pictures: int = 0
@@ -92,6 +94,7 @@ class Summary:
         wall, cores = max(self.run_seconds, 1e-9), sum(self.stage_seconds.values())
         table = Table("what", "value", title="summary")
         clips = f"{self.clips_done} done, {self.clips_failed} failed, {self.clips_before} done before"
+        clips += f", {self.clips_quarantined} in quarantine" if self.clips_quarantined else ""
         clips += f"; {self.clips_damaged} of those done now are damaged" if self.clips_damaged else ""
         rows = [
             ("clips", clips + (f"; {self.videos_failed} files unreadable" if self.videos_failed else "")),
