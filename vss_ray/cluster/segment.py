@@ -18,7 +18,10 @@ from vss_ray.config import OperatingPoint
 from vss_ray.errors import VideoError
 from vss_ray.media.archive import list_videos
 from vss_ray.run import Run
+from vss_ray.storage.lease import lease
 from vss_ray.storage.location import Location
+from vss_ray.storage.patience import patient
+from vss_ray.storage.sweep import sweep
 
 
 def segment(
@@ -54,15 +57,25 @@ def segment(
     # Before Ray starts: what is wrong here should be told at once.
     point.describe()
     location.check_writable()
-    resources = connect(address)
-    absolute = source.rstrip("/") if "://" in source else os.path.abspath(os.path.expanduser(source))
-    planned = cache(lambda: plan_archive(entries, point.clip_seconds))
-    settled = settle(location, point.resolved(resources.gpus > 0), lambda: planned().clips, console)
-    run = Run.start(location, settled.point, absolute, settled.notes)
-    plan = planned()
-    run.write_manifest(plan.clips)
-    console.print(f"{len(entries)} videos, {len(plan.clips)} clips", highlight=False)
-    summary = Summary(began=began, videos_failed=len(plan.failures), about={"pass": point.pass_})
-    return do(
-        run, plan.clips, plan.clips, plan.failures, summary, limit=limit, address=address, console=console, trace=trace
-    )
+    with lease(location, console), patient():
+        sweep(location)
+        resources = connect(address)
+        absolute = source.rstrip("/") if "://" in source else os.path.abspath(os.path.expanduser(source))
+        planned = cache(lambda: plan_archive(entries, point.clip_seconds))
+        settled = settle(location, point.resolved(resources.gpus > 0), lambda: planned().clips, console)
+        run = Run.start(location, settled.point, absolute, settled.notes)
+        plan = planned()
+        run.write_manifest(plan.clips)
+        console.print(f"{len(entries)} videos, {len(plan.clips)} clips", highlight=False)
+        summary = Summary(began=began, videos_failed=len(plan.failures), about={"pass": point.pass_})
+        return do(
+            run,
+            plan.clips,
+            plan.clips,
+            plan.failures,
+            summary,
+            limit=limit,
+            address=address,
+            console=console,
+            trace=trace,
+        )

@@ -13,9 +13,14 @@ from vss_ray.cluster.progress import Progress
 from vss_ray.cluster.session import Resources, connect
 from vss_ray.cluster.summary import Summary
 from vss_ray.cluster.trace import Trace
+from vss_ray.errors import StorageError
 from vss_ray.index.build import compact
 from vss_ray.run import Failure, Run
-from vss_ray.storage.commit import drop_superseded, passes
+from vss_ray.storage.commit import drop_superseded, in_full, passes
+
+UNSTORED = 3
+"""Clips in a row that cannot be stored; then OUT takes nothing any more, and all others would fail as well. One alone
+may be a worker's own misfortune, and is a row of failure like any other."""
 
 
 def do(
@@ -33,6 +38,7 @@ def do(
     """Do the wanted clips that the run's pass has not done yet; a coarse pass leaves those alone that are done in full.
 
     Whatever ends the work, what is committed until then can be searched. Failed clips are rows in OUT, no exceptions.
+    Calls to storage are made again by botocore, see ``storage.patience``, and by nobody else.
 
     Args:
         run: Its point decides the pass.
@@ -44,6 +50,9 @@ def do(
         address: Of a Ray cluster, which is joined only if there is something to do.
         console: For the plan and the progress.
         trace: Told of every clip.
+
+    Raises:
+        StorageError: OUT cannot be read, or takes nothing any more; the same command goes on.
     """
     of_pass = run.point.pass_
     done = {key for key, best in passes(run.location).items() if best in (of_pass, FULL)}
@@ -63,8 +72,9 @@ def do(
             failures += _label(run, pending, summary, resources, Progress(console, seconds), trace)
     finally:
         run.write_failures(failures)
+        full = in_full(run.location)
         compact(run.location, [(clip.video_id, clip.clip_id) for clip in planned])
-        drop_superseded(run.location)
+        drop_superseded(run.location, full)
     if pending:
         run.write_summary(summary.to_dict())
     return summary
@@ -78,15 +88,23 @@ def _label(
     progress: Progress,
     trace: Trace | None,
 ) -> list[Failure]:
-    failures = []
+    failures, unstored = [], 0
     left = {(clip.video_id, clip.clip_id): clip for clip in pending}
     try:
         for row in label_clips(run, pending, resources):
             del left[row.clip.video_id, row.clip.clip_id]
-            if row.story.failure is None:
+            failure = row.story.failure
+            if failure is None:
                 summary.add(row)
+                unstored = 0
             else:
-                failures.append(row.story.failure)
+                failures.append(failure)
+                unstored += (failure.stage, failure.error) == ("finish", StorageError.__name__)
+            if failure is not None and unstored == UNSTORED:
+                raise StorageError(
+                    f"{failure.message}; {UNSTORED} clips in a row could not be stored, so the run stopped: "
+                    f"{summary.clips_done} are done, and the same command goes on"
+                )
             if trace is not None:
                 trace.add(row)
             progress.add(row.clip.stop_seconds - row.clip.start_seconds, summary.first_work)
