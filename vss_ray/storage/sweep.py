@@ -1,4 +1,4 @@
-"""What commands that were killed have left behind: unfinished files on disk, uploads in parts in S3, scratch folders."""
+"""What killed commands have left behind: unfinished files on disk, uploads in parts in S3, scratch folders."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from vss_ray.storage.location import UNFINISHED, Location
 ABANDONED_SECONDS = 3600.0
 """A write that is alive adds something within the hour: a mask or a table takes minutes."""
 
-SCRATCH = ("vss-tables-*", "vss-search-*")
-"""Folders in which compaction and search put what memory does not hold."""
+SCRATCH = ("vss-tables-*", "vss-search-*", "vss-export-*")
+"""Folders in which compaction, search and export put what memory does not hold."""
 SCRATCH_SECONDS = 24 * 3600.0
 """Of a search that somebody reads from may long stand still."""
 
