@@ -96,22 +96,22 @@ def _frames(num_classes: int) -> str:
 def _check(location: Location, taxonomy: Taxonomy, files: RangedFiles) -> int:
     """How many classes the tables have; 0: there is no clip yet."""
     rebuild = "run `vss status OUT --compact` to make it anew"
-    schemas: dict[str, pa.Schema] = {}
+    footers: dict[str, pq.FileMetaData] = {}
     for name, path in PATHS.items():
         try:
-            schemas[name] = pq.read_schema(files.files[name])
+            footers[name] = pq.read_metadata(files.files[name])
         except (pa.ArrowException, OSError) as error:
             raise StorageError(f"{location.url(path)} is no Parquet file: {error}; {rebuild}") from error
-        version = (schemas[name].metadata or {}).get(VERSION_KEY, b"none").decode()
+        version = (footers[name].metadata or {}).get(VERSION_KEY, b"none").decode()
         if version != str(SCHEMA_VERSION):
             raise StorageError(
                 f"{location.url(path)}: got schema version {version}, wanted {SCHEMA_VERSION}; {rebuild}"
             )
-    if len({(schema.metadata or {}).get(BUILD_KEY) for schema in schemas.values()}) > 1:
+    if len({(footer.metadata or {}).get(BUILD_KEY) for footer in footers.values()}) > 1:
         raise StorageError(
             f"the tables in {location.root} are being replaced, or that was cut off; ask again, or {rebuild}"
         )
-    num_classes = sum(name.startswith("area_") for name in schemas["frames"].names)
+    num_classes = sum(name.startswith("area_") for name in footers["frames"].schema.to_arrow_schema().names)
     if num_classes not in (0, len(taxonomy)):
         raise StorageError(
             f"the tables in {location.root} have {num_classes} classes and the taxonomy {taxonomy.name} has "
