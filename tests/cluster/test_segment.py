@@ -22,6 +22,8 @@ from rich.console import Console
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from tests.storage import fault_proxy
+from tests.storage.fault_proxy import FaultProxy, storm
 from vss_ray import config
 from vss_ray.cluster import pipeline
 from vss_ray.cluster.segment import segment
@@ -219,6 +221,22 @@ def test_killed_in_the_middle_and_started_again_it_ends_with_the_same_bytes(done
     assert len({(row["video_id"], row["frame"]) for row in frames}) == len(frames) == FRAMES
 
 
+def test_two_at_a_time_one_works_and_the_other_is_refused(done, archive, tmp_path):
+    """Two processes, one OUT, started together. The one that is refused has harmed nothing."""
+    expected, _ = done
+    out = tmp_path / "out"
+    command = [str(Path(sys.executable).with_name("vss")), "segment", str(archive), str(out), *SETS]
+    both = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    told = {process.wait(200): process.communicate()[1] for process in both}
+    if len(told) == 2:  # else the first one was done before the second had looked: that one found nothing to do
+        assert set(told) == {0, 1}, told
+        assert "is being worked on by process" in told[1].replace("\n", " ")
+    assert masks(out) == masks(expected)
+    assert len(pq.read_table(out / "tables" / "frames.parquet")) == FRAMES
+    assert Run.open(Location.open(str(out))).failures() == []
+    assert not (out / "run.lock").exists()
+
+
 def vss(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """The command line, in a process and a Ray of its own."""
     command = [str(Path(sys.executable).with_name("vss")), *arguments]
@@ -231,11 +249,14 @@ SETS = [item for override in (*POINT, "audit=0.2") for item in ("--set", overrid
 
 
 @pytest.mark.s3
-def test_from_and_to_s3(done, archive, s3):
+def test_from_and_to_s3_in_a_storm(done, archive, s3):
     filesystem, root = fsspec.core.url_to_fs(f"{s3.url}/segment")
     filesystem.put(str(archive), f"{root}/source", recursive=True)
     source, out = f"{s3.url}/segment/source", f"{s3.url}/segment/out"
-    finished = vss("segment", source, out, *SETS, "--json")
+    # Every seventh request goes wrong in one of the ways in which a busy server and a bad network do.
+    with FaultProxy(s3.endpoint, storm(0.15, *fault_proxy.ANY, seed=1)) as proxy:
+        finished = vss("segment", source, out, *SETS, "--json", env={"AWS_ENDPOINT_URL": proxy.endpoint})
+    assert sum(proxy.done[fault.name] for fault in fault_proxy.ANY) > 10
     assert finished.returncode == 0, finished.stderr[-2000:]
     assert json.loads(finished.stdout)["frames"] == FRAMES
     location = Location.open(out)

@@ -121,6 +121,20 @@ def test_same_records_same_bytes_whatever_was_there(location):
     assert compact(location).num_frames == 20
 
 
+def test_tables_of_different_records_are_refused(location):
+    """As a kill between two of the three leaves them, until they are made anew."""
+    commit_clip(location, "v", 0, 10)
+    compact(location)
+    before = location.read(PATHS["frames"])
+    commit_clip(location, "v", 10, 20)
+    compact(location)
+    location.write(PATHS["frames"], before)
+    with pytest.raises(StorageError, match=r"are being replaced, or that was cut off; ask again, or run `vss status"):
+        search(location, "car", CLASSES)
+    compact(location)
+    assert len(search(location, "car", CLASSES)) == 1
+
+
 def test_a_run_without_clips_has_empty_tables(location):
     assert compact(location) == Counts(num_videos=0, num_clips=0, num_frames=0, num_keyframes=0)
     assert read(location, "clips").metadata.num_rows == 0

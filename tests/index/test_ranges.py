@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import duckdb
@@ -48,6 +49,21 @@ def test_duckdb_reads_right_with_many_threads(location):
             connection.register_filesystem(RangedFiles(location, {"table": "x/table.parquet"}))
             query = "SELECT sum(a), sum(b), sum(c), sum(d) FROM read_parquet('vss://table')"
             assert connection.execute(query).fetchone() == sums
+
+
+def test_a_file_that_is_replaced_while_it_is_read(location):
+    """What was there at first, or an error; never some of both."""
+    location.write("data", b"old" * 1000)
+    with closing(RangedFiles(location, {"data": "data"})) as files:
+        assert files.fetch("data", 0, 3) == b"old"
+        location.write("data", b"new!" * 1000)
+        if location.root.startswith("s3://"):
+            with pytest.raises(OSError, match="no longer exists"):
+                files.fetch("data", 3, 6)
+            assert files.failure is not None
+        else:
+            assert files.fetch("data", 3, 6) == b"old"
+    assert location.read("data") == b"new!" * 1000
 
 
 def test_one_read_is_one_range(location):

@@ -634,7 +634,7 @@ def test_a_store_that_fails_in_the_middle_is_named(drive, monkeypatch):
     def fail(*_, **__):
         raise PermissionError("gone")
 
-    monkeypatch.setattr("fsspec.implementations.local.LocalFileSystem.cat_file", fail)
+    monkeypatch.setattr("os.pread", fail)
     with pytest.raises(StorageError, match=r"cannot read .*tables: gone"):
         search(drive, "car", CLASSES)
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from vss_ray.errors import StorageError
-from vss_ray.storage.commit import commit, committed, drop_superseded, passes, read_mask, read_record
+from vss_ray.storage.commit import commit, committed, drop_superseded, in_full, passes, read_mask, read_record
 from vss_ray.storage.location import Location, MissingError
 
 MASK = b"label video" * 100
@@ -113,7 +113,7 @@ def test_the_coarse_pass_has_files_of_its_own(location):
     stored, frames = read_record(location, "v-1", "000-010")
     assert (stored, frames) == (row, COARSE_FRAMES)
     assert read_mask(location, stored) == COARSE_MASK
-    drop_superseded(location)
+    drop_superseded(location, in_full(location))
     assert len(location.list()) == 2
 
 
@@ -126,7 +126,7 @@ def test_the_full_pass_wins_and_the_coarse_one_can_go(location):
     assert passes(location) == best
     assert read_record(location, "v-1", "000-010")[1].equals(FRAMES)
     assert len(location.list()) == 8
-    drop_superseded(location)
+    drop_superseded(location, in_full(location))
     assert passes(location) == best
     assert [path for path in location.list() if "v-2" not in path] == [
         f"{folder}/{video}/000-010.{suffix}"
@@ -154,7 +154,7 @@ def test_killed_anywhere_between_the_passes_a_clip_is_never_without_record_or_ma
 
 def replace_coarse(location) -> None:
     commit(location, "v-1", "000-010", MASK, FRAMES, ROW)
-    drop_superseded(location)
+    drop_superseded(location, in_full(location))
 
 
 def test_a_coarse_record_that_goes_while_it_is_looked_for(tmp_path):
@@ -164,7 +164,7 @@ def test_a_coarse_record_that_goes_while_it_is_looked_for(tmp_path):
         def read(self, path: str) -> bytes:
             if path.endswith(".coarse.parquet"):
                 commit(location, "v", "c", MASK, FRAMES, ROW)
-                drop_superseded(location)
+                drop_superseded(location, in_full(location))
             return super().read(path)
 
     location = Location.open(tmp_path)

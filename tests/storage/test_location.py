@@ -44,11 +44,11 @@ def test_what_is_written_is_read(location):
 def test_a_file_of_this_machine_becomes_one_of_the_location(location, tmp_path):
     (tmp_path / "local").write_bytes(data := os.urandom(5_000_000))
     location.write("a/b/c.bin", b"before")
-    location.write_file("a/b/c.bin", tmp_path / "local")
+    location.write_files({"a/b/c.bin": tmp_path / "local"})
     assert location.read("a/b/c.bin") == data
     assert location.list() == ["a/b/c.bin"]
     with pytest.raises(StorageError):
-        location.write_file("a/b/d.bin", tmp_path / "missing")
+        location.write_files({"a/b/d.bin": tmp_path / "missing"})
     assert location.list() == ["a/b/c.bin"]
 
 

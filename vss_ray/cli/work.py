@@ -176,15 +176,18 @@ def status(
     """What is done, what is left, what failed and why."""
     from vss_ray.index.build import compact as compact_tables
     from vss_ray.index.tables import count_damaged
-    from vss_ray.storage.commit import drop_superseded, passes
+    from vss_ray.storage.commit import drop_superseded, in_full, passes
+    from vss_ray.storage.lease import lease
 
     run = Run.open(Location.open(out))
     planned = {(row["video_id"], row["clip_id"]): row for row in run.manifest_rows()}
     done = {key: best for key, best in passes(run.location).items() if key in planned}
     coarse = [key for key, best in done.items() if best == COARSE]
     if compact:
-        compact_tables(run.location, list(planned))
-        drop_superseded(run.location)
+        with lease(run.location, progress):
+            full = in_full(run.location)
+            compact_tables(run.location, list(planned))
+            drop_superseded(run.location, full)
     seconds = {key: row["stop_seconds"] - row["start_seconds"] for key, row in planned.items()}
     failures = [failure for failure in run.failures() if done.get((failure.video_id, failure.clip_id or "")) != FULL]
     content = {

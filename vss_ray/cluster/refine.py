@@ -19,7 +19,9 @@ from vss_ray.cluster.summary import Summary
 from vss_ray.cluster.work import do
 from vss_ray.index.search import search
 from vss_ray.run import Run
+from vss_ray.storage.lease import lease
 from vss_ray.storage.location import Location
+from vss_ray.storage.patience import patient
 
 
 def refine(out: str, query: str, *, address: str | None, console: Console) -> Summary:
@@ -44,7 +46,8 @@ def refine(out: str, query: str, *, address: str | None, console: Console) -> Su
     unreadable = [failure for failure in run.failures() if failure.clip_id is None]
     about = {"pass": run.point.pass_, "query": query, "spans": len(spans), "clips_found": len(wanted)}
     summary = Summary(began=began, about=about)
-    return do(run, planned, wanted, unreadable, summary, limit=None, address=address, console=console)
+    with lease(run.location, console), patient():
+        return do(run, planned, wanted, unreadable, summary, limit=None, address=address, console=console)
 
 
 def touched(clips: Iterable[Clip], spans: Iterable[tuple[str, float, float]]) -> list[Clip]:

@@ -21,7 +21,10 @@ from vss_ray.errors import VideoError
 from vss_ray.media.archive import list_videos
 from vss_ray.plan import with_known_parts
 from vss_ray.run import MANIFEST, Run, content_of
+from vss_ray.storage.lease import lease
 from vss_ray.storage.location import Location
+from vss_ray.storage.patience import patient
+from vss_ray.storage.sweep import sweep
 
 
 def segment(
@@ -59,34 +62,36 @@ def segment(
     # Before Ray starts: what is wrong here should be told at once.
     point.describe()
     location.check_writable()
-    before = Run.open(location).failures() if retry_failed or content_of(location) else []
-    left_alone = {failure.source: failure for failure in before if failure.is_quarantined and failure.clip_id is None}
-    if retry_failed:
-        left_alone.clear()
-    resources = connect(address)
-    attempts = Attempts(point.clip_attempts, point.clip_timeout_seconds)
-    absolute = source.rstrip("/") if "://" in source else os.path.abspath(os.path.expanduser(source))
-    tried = [entry for entry in entries if entry.url not in left_alone]
-    planned = cache(lambda: plan_archive(tried, point.clip_seconds, point.limits, attempts))
-    settled = settle(location, point.resolved(resources.gpus > 0), lambda: planned().clips, console, attempts)
-    run = Run.start(location, settled.point, absolute, settled.notes)
-    plan = planned()
-    unreadable = plan.failures + [left_alone[entry.url] for entry in entries if entry.url in left_alone]
-    known = [Clip.from_row(row) for row in run.manifest_rows()] if location.exists(MANIFEST) else []
-    clips = with_known_parts(plan.clips, known)
-    run.write_manifest(clips)
-    console.print(f"{len(entries)} videos, {len(clips)} clips", highlight=False)
-    summary = Summary(began=began, videos_failed=len(unreadable), about={"pass": point.pass_})
-    return do(
-        run,
-        clips,
-        clips,
-        unreadable,
-        summary,
-        limit=limit,
-        address=address,
-        console=console,
-        trace=trace,
-        attempts=attempts,
-        retry_failed=retry_failed,
-    )
+    with lease(location, console), patient():
+        sweep(location)
+        before = Run.open(location).failures() if retry_failed or content_of(location) else []
+        left_alone = {each.source: each for each in before if each.is_quarantined and each.clip_id is None}
+        if retry_failed:
+            left_alone.clear()
+        resources = connect(address)
+        attempts = Attempts(point.clip_attempts, point.clip_timeout_seconds)
+        absolute = source.rstrip("/") if "://" in source else os.path.abspath(os.path.expanduser(source))
+        tried = [entry for entry in entries if entry.url not in left_alone]
+        planned = cache(lambda: plan_archive(tried, point.clip_seconds, point.limits, attempts))
+        settled = settle(location, point.resolved(resources.gpus > 0), lambda: planned().clips, console, attempts)
+        run = Run.start(location, settled.point, absolute, settled.notes)
+        plan = planned()
+        unreadable = plan.failures + [left_alone[entry.url] for entry in entries if entry.url in left_alone]
+        known = [Clip.from_row(row) for row in run.manifest_rows()] if location.exists(MANIFEST) else []
+        clips = with_known_parts(plan.clips, known)
+        run.write_manifest(clips)
+        console.print(f"{len(entries)} videos, {len(clips)} clips", highlight=False)
+        summary = Summary(began=began, videos_failed=len(unreadable), about={"pass": point.pass_})
+        return do(
+            run,
+            clips,
+            clips,
+            unreadable,
+            summary,
+            limit=limit,
+            address=address,
+            console=console,
+            trace=trace,
+            attempts=attempts,
+            retry_failed=retry_failed,
+        )

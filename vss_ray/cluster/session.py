@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import ray
 
 from vss_ray.errors import ConfigError
+from vss_ray.storage.patience import variables
 
 IDLE_WORKER = "RAY_idle_worker_killing_time_threshold_ms"
 IDLE_MILLISECONDS = str(10 * 60 * 1000)
@@ -38,6 +39,7 @@ def connect(address: str | None) -> Resources:
             ray.init(
                 address=address or "local",
                 include_dashboard=None if address else False,
+                runtime_env={"env_vars": variables()} if address else None,  # Ray started here inherits them
                 log_to_driver=False,
                 logging_level=logging.WARNING,
             )

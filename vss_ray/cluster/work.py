@@ -18,9 +18,14 @@ from vss_ray.cluster.rows import Row
 from vss_ray.cluster.session import Resources, connect
 from vss_ray.cluster.summary import Summary
 from vss_ray.cluster.trace import Trace
+from vss_ray.errors import StorageError
 from vss_ray.index.build import compact
 from vss_ray.run import Failure, Run
-from vss_ray.storage.commit import drop_superseded, passes
+from vss_ray.storage.commit import drop_superseded, in_full, passes
+
+UNSTORED = 3
+"""Clips in a row that cannot be stored; then OUT takes nothing any more, and all others would fail as well. One alone
+may be a worker's own misfortune, and is a row of failure like any other."""
 
 PASSES = 3
 """How often the pipeline is run over what did not come back of it."""
@@ -49,6 +54,7 @@ def do(
 
     Whatever ends the work, what is committed until then can be searched. Failed clips are rows in OUT, no exceptions.
     The row of a clip stays until the clip is tried again or done in full.
+    Calls to storage are made again by botocore, see ``storage.patience``, and by nobody else.
 
     Args:
         run: Its point decides the pass.
@@ -63,6 +69,9 @@ def do(
         attempts: Of this command; None: counted from here on.
         retry_failed: Only clips that failed before, and those of files that did; else what is in quarantine is left
             alone.
+
+    Raises:
+        StorageError: OUT cannot be read, or takes nothing any more; the same command goes on.
     """
     of_pass = run.point.pass_
     best = passes(run.location)
@@ -108,15 +117,16 @@ def do(
                 pending = [*pending, *parts]
     finally:
         run.write_failures([*unreadable, *failures.values()])
+        full = in_full(run.location)
         compact(run.location, [key_of(clip) for clip in planned])
-        drop_superseded(run.location)
+        drop_superseded(run.location, full)
     summary.clips_failed = sum(key_of(clip) in failures for clip in pending)
     if pending:
         run.write_summary(summary.to_dict())
     return summary
 
 
-@dataclass(frozen=True)
+@dataclass
 class Work:
     """What one command does with clips, and whom it tells."""
 
@@ -128,6 +138,8 @@ class Work:
     trace: Trace | None
     failures: dict[Key, Failure]
     """Kept up to date, clip by clip."""
+    unstored: int = 0
+    """Clips in a row that could not be."""
 
     def do(self, clips: Sequence[Clip]) -> None:
         """Every clip ends as done or as a failure, whatever becomes of workers, nodes, or the pipeline itself."""
@@ -153,11 +165,19 @@ class Work:
         return list(left.values()), None
 
     def _tell(self, row: Row) -> None:
-        if row.story.failure is None:
+        failure = row.story.failure
+        if failure is None:
             self.failures.pop(key_of(row.clip), None)
             self.summary.add(row)
+            self.unstored = 0
         else:
-            self.failures[key_of(row.clip)] = row.story.failure
+            self.failures[key_of(row.clip)] = failure
+            self.unstored += (failure.stage, failure.error) == ("finish", StorageError.__name__)
+        if failure is not None and self.unstored == UNSTORED:
+            raise StorageError(
+                f"{failure.message}; {UNSTORED} clips in a row could not be stored, so the run stopped: "
+                f"{self.summary.clips_done} are done, and the same command goes on"
+            )
         if self.trace is not None:
             self.trace.add(row)
         if not self._was_killed(row.clip):

@@ -1,12 +1,13 @@
 """Compaction: the commit records of a run become three sorted tables, tables/{clips,frames,keyframes}.parquet.
 
 The tables hold nothing that the records do not: they can be rebuilt at any time, and the same records give the same
-bytes. Records stream in order of video and clip into local files, so that memory never holds them all; a finished
-file replaces the old one in a single write.
+bytes. Records stream in order of video and clip into local files, so that memory never holds them all. Then the tables
+are replaced, each in a single write, and each says which records it was made from: readers refuse a mixture.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -21,7 +22,7 @@ import pyarrow as pa
 
 from vss_ray.errors import StorageError
 from vss_ray.index.rows import Rows, spread
-from vss_ray.index.schema import CLIPS, frames_schema, keyframes_schema, stored_schema
+from vss_ray.index.schema import BUILD_KEY, CLIPS, frames_schema, keyframes_schema, stored_schema
 from vss_ray.index.tables import PATHS
 from vss_ray.index.times import Clock
 from vss_ray.storage.commit import committed, read_record
@@ -72,8 +73,7 @@ def write_tables(location: Location, records: Iterable[Record]) -> Counts:
     with TemporaryDirectory(prefix="vss-tables-") as folder:
         files = {name: Path(folder) / f"{name}.parquet" for name in PATHS}
         counts = _write(files, iter(records))
-        for name, file in files.items():
-            location.write_file(PATHS[name], file)
+        location.write_files({PATHS[name]: file for name, file in files.items()})
     return counts
 
 
@@ -92,7 +92,7 @@ def _records(location: Location, order: list[tuple[str, str]]) -> Iterator[Recor
 def _write(files: dict[str, Path], records: Iterator[Record]) -> Counts:
     first = next(records, None)
     num_classes = first[1].schema.field("area").type.list_size if first else 0
-    clock, videos, size = Clock(), 0, 0
+    clock, videos, build = Clock(), 0, hashlib.sha256()
     keyframes: Rows | None = None
     with ExitStack() as stack:
 
@@ -104,6 +104,7 @@ def _write(files: dict[str, Path], records: Iterator[Record]) -> Counts:
         frames = start("frames", stored, shape=lambda rows: spread(rows, stored))
         for record, then in _with_next(chain([first] if first else [], records)):
             clip, rows = record
+            build.update(f"{clip['video_id']}/{clip['clip_id']} {clip['mask_sha256']}\n".encode())
             is_last = then is None or then[0]["video_id"] != clip["video_id"]
             videos += is_last
             embedded = rows.select([*keyframes_schema(0).names]).filter(rows["embedding"].is_valid())
@@ -118,6 +119,8 @@ def _write(files: dict[str, Path], records: Iterator[Record]) -> Counts:
                 keyframes.add(embedded)
         if keyframes is None:
             keyframes = start("keyframes", keyframes_schema(0))
+        for table in (clips, frames, keyframes):
+            table.note({BUILD_KEY.decode(): build.hexdigest()})
     return Counts(videos, clips.num_rows, frames.num_rows, keyframes.num_rows)
 
 

@@ -3,18 +3,24 @@
 DuckDB's adapter for fsspec lets its threads share one open file and move its position under each other: wherever a read
 lets go of the interpreter's lock, that gave wrong sums, not only errors. And fsspec's files read ahead, which fetched
 seven times what DuckDB asked for. Here a position belongs to one thread, and a read is one request for its very bytes.
+
+What is read is what was there at first, also when a file is replaced meanwhile: on disk the old one stays open, in S3 a
+request names the version that it is about, and where that is gone the read fails.
 """
 
 from __future__ import annotations
 
+import io
+import os
 import threading
 from collections.abc import Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
 import fsspec
 from botocore.exceptions import BotoCoreError
-from fsspec.core import url_to_fs
+from fsspec.spec import AbstractBufferedFile
 
 from vss_ray.storage.location import Location
 
@@ -26,12 +32,23 @@ class RangedFiles(fsspec.AbstractFileSystem):
     cachable = False
 
     def __init__(self, location: Location, paths: Mapping[str, str]) -> None:
-        """``paths``: where each name is in the location; all are there."""
+        """Open the files; close them in the end.
+
+        Args:
+            location: Where they are.
+            paths: Where each name is in the location.
+
+        Raises:
+            StorageError: One of them cannot be opened.
+        """
         super().__init__()
-        # A local path must not go through url_to_fs, which takes "::" in it for a chain of file systems.
-        self._source = url_to_fs(location.root)[0] if "://" in location.root else fsspec.filesystem("file")
-        self._urls = {name: location.url(path) for name, path in paths.items()}
-        self._sizes = {name: location.size(path) for name, path in paths.items()}
+        self.files: dict[str, Any] = {}
+        """Seekable, each at its beginning; for one thread, and before DuckDB reads them."""
+        with ExitStack() as stack:
+            for name, path in paths.items():
+                self.files[name] = stack.enter_context(location.open_input(path))
+            self._stack = stack.pop_all()
+        self._sizes = {name: _size(file) for name, file in self.files.items()}
         self.failure: OSError | BotoCoreError | None = None
         """What went wrong when a file was read; DuckDB itself hands on a text only."""
 
@@ -45,11 +62,20 @@ class RangedFiles(fsspec.AbstractFileSystem):
 
     def fetch(self, name: str, start: int, stop: int) -> bytes:
         """The bytes ``[start, stop)`` of a file, or as many as there are."""
+        file, stop = self.files[name], min(stop, self._sizes[name])
         try:
-            return self._source.cat_file(self._urls[name], start=start, end=min(stop, self._sizes[name]))
+            if isinstance(file, AbstractBufferedFile):
+                return file._fetch_range(start, stop)
+            if isinstance(file, io.BytesIO):
+                return bytes(file.getbuffer()[start:stop])
+            return os.pread(file.fileno(), stop - start, start)
         except (OSError, BotoCoreError) as error:
             self.failure = error
             raise
+
+    def close(self) -> None:
+        """Close the files."""
+        self._stack.close()
 
     def _open(self, path: str, mode: str = "rb", *_: Any, **__: Any) -> Any:
         return _RangedFile(self, _name(path))
@@ -75,6 +101,12 @@ class _RangedFile:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def _size(file: Any) -> int:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    return size
 
 
 def _name(path: str) -> str:

@@ -57,6 +57,10 @@ class Rows:
             self._waiting = [waiting[self._num_waiting // self._size * self._size :]]
             self._num_waiting %= self._size
 
+    def note(self, metadata: dict[str, str]) -> None:
+        """Put this into the metadata of the file."""
+        self._writer.add_key_value_metadata(metadata)
+
     def _leave(self, rows: pa.Table) -> None:
         rows = self._shape(rows).select(self._schema.names).cast(self._schema)
         self._writer.write_table(rows, row_group_size=self._size)

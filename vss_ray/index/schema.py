@@ -14,6 +14,9 @@ SCHEMA_VERSION = 3
 """Stands in the metadata of all tables; readers refuse another one."""
 
 VERSION_KEY = b"vss.schema_version"
+BUILD_KEY = b"vss.build"
+"""Digest of the records that a table was made from; tables with different ones do not belong together."""
+
 METADATA = {VERSION_KEY: str(SCHEMA_VERSION).encode()}
 
 CELLS = 9

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Any
@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from vss_ray.errors import StorageError
 from vss_ray.index.ranges import RangedFiles
-from vss_ray.index.schema import CELLS, SCHEMA_VERSION, VERSION_KEY, stored_schema
+from vss_ray.index.schema import BUILD_KEY, CELLS, SCHEMA_VERSION, VERSION_KEY, stored_schema
 from vss_ray.labels.taxonomy import Taxonomy
 from vss_ray.storage.location import Location, MissingError
 
@@ -56,12 +56,18 @@ def connect(
     Raises:
         StorageError: There are no tables, they cannot be read, or they are of another version or other classes.
     """
-    num_classes = _check(location, taxonomy)
-    files = RangedFiles(location, {**PATHS, **further})
+    try:
+        files = RangedFiles(location, {**PATHS, **further})
+    except MissingError as error:
+        raise StorageError(
+            f"{location.root} has no tables: run `vss segment` first, or `vss status OUT --compact` if it has run"
+        ) from error
     with (
+        closing(files),
         TemporaryDirectory(prefix="vss-search-") as scratch,
         duckdb.connect(config={**SETTINGS, "temp_directory": scratch}) as connection,
     ):
+        num_classes = _check(location, taxonomy, files)
         connection.register_filesystem(files)
         try:
             connection.execute(CACHE)
@@ -105,25 +111,24 @@ def _frames(num_classes: int) -> str:
     return f"CREATE VIEW frames AS SELECT {', '.join([*stored_schema(0).names, *made])} FROM {WIDE}"
 
 
-def _check(location: Location, taxonomy: Taxonomy) -> int:
+def _check(location: Location, taxonomy: Taxonomy, files: RangedFiles) -> int:
     """How many classes the tables have; 0: there is no clip yet."""
-    schemas: dict[str, pa.Schema] = {}
+    footers: dict[str, pq.FileMetaData] = {}
     for name, path in PATHS.items():
         try:
-            with location.open_input(path) as file:
-                schemas[name] = pq.read_schema(file)
-        except MissingError as error:
-            raise StorageError(
-                f"{location.root} has no tables: run `vss segment` first, or `vss status OUT --compact` if it has run"
-            ) from error
+            footers[name] = pq.read_metadata(files.files[name])
         except (pa.ArrowException, OSError) as error:
             raise StorageError(f"{location.url(path)} is no Parquet file: {error}; {REBUILD}") from error
-        version = (schemas[name].metadata or {}).get(VERSION_KEY, b"none").decode()
+        version = (footers[name].metadata or {}).get(VERSION_KEY, b"none").decode()
         if version != str(SCHEMA_VERSION):
             raise StorageError(
                 f"{location.url(path)}: got schema version {version}, wanted {SCHEMA_VERSION}; {REBUILD}"
             )
-    num_classes = sum(name.startswith("area_") for name in schemas["frames"].names)
+    if len({(footer.metadata or {}).get(BUILD_KEY) for footer in footers.values()}) > 1:
+        raise StorageError(
+            f"the tables in {location.root} are being replaced, or that was cut off; ask again, or {REBUILD}"
+        )
+    num_classes = sum(name.startswith("area_") for name in footers["frames"].schema.to_arrow_schema().names)
     if num_classes not in (0, len(taxonomy)):
         raise StorageError(
             f"the tables in {location.root} have {num_classes} classes and the taxonomy {taxonomy.name} has "

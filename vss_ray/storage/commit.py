@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
 
@@ -86,15 +87,23 @@ def passes(location: Location) -> dict[tuple[str, str], Pass]:
     return {key: FULL if FULL in found else COARSE for key, found in _found(location, RECORDS).items()}
 
 
-def drop_superseded(location: Location) -> None:
+def in_full(location: Location) -> set[tuple[str, str]]:
+    """(video_id, clip_id) of every clip that is done in full."""
+    return {key for key, best in passes(location).items() if best == FULL}
+
+
+def drop_superseded(location: Location, full: Collection[tuple[str, str]]) -> None:
     """Delete what the coarse pass made of clips that are done in full, leftovers of a killed one included.
 
-    Call it when no table names those masks any more.
+    Args:
+        location: OUT.
+        full: ``in_full`` as it was before the tables were made that are there now: those name the full masks of these
+            clips. What a worker that outlived its driver has committed since then waits for the next time.
     """
     records = _found(location, RECORDS)
     for folder, found in ((RECORDS, records), (MASKS, _found(location, MASKS))):
         for key, of_passes in found.items():
-            if COARSE in of_passes and FULL in records.get(key, ()):
+            if COARSE in of_passes and FULL in records.get(key, ()) and key in full:
                 location.delete(_path(folder, *key, COARSE))
 
 

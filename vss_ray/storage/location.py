@@ -7,23 +7,22 @@ usual variables (``AWS_ENDPOINT_URL``, ``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCES
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import fsspec
-from botocore.exceptions import BotoCoreError, HTTPClientError, NoCredentialsError, PartialCredentialsError
-from botocore.exceptions import ConnectionError as BotoConnectionError
+from botocore.exceptions import BotoCoreError
 from fsspec.core import url_to_fs
 
 from vss_ray.errors import StorageError
+from vss_ray.storage.reasons import code, explain, shown
 
 UNFINISHED = re.compile(r"(^|/)\.[^/]*\.partial$")
 READ_BLOCK_BYTES = 4 * 2**20
@@ -60,7 +59,7 @@ class Location:
             try:
                 fsspec.get_filesystem_class(protocol)
             except (ValueError, ImportError) as error:
-                raise StorageError(f"{_shown(text)} cannot be opened: {error}; use a local path or s3://") from error
+                raise StorageError(f"{shown(text)} cannot be opened: {error}; use a local path or s3://") from error
             if not rest.strip("/") and protocol != "memory":
                 raise StorageError(f"{text} names no bucket; wanted {protocol}://BUCKET/FOLDER")
             return cls(f"{protocol}://{rest.rstrip('/')}")
@@ -81,18 +80,42 @@ class Location:
         name = self._name(path)
         with self._guard("write", path):
             if self._is_local:
-                _replace(Path(name), data)
+                _replace({Path(name): data})
             else:
                 self._filesystem.pipe_file(name, data)
 
-    def write_file(self, path: str, file: Path) -> None:
-        """The same with the content of a file on this machine, of any size."""
+    def create(self, path: str, data: bytes) -> bool:
+        """Write a file, all or nothing, unless there is one; whether it was written."""
         name = self._name(path)
         with self._guard("write", path):
+            try:
+                if self._is_local:
+                    _replace({Path(name): data}, _place_new)
+                else:
+                    self._filesystem.pipe_file(name, data, mode="create")
+            except OSError as error:
+                if isinstance(error, FileExistsError) or code(error) == "PreconditionFailed":
+                    return False
+                if code(error) != "NotImplemented":
+                    raise
+                if self.exists(path):  # a server that knows no conditions: the best that can be done
+                    return False
+                self._filesystem.pipe_file(name, data)
+        return True
+
+    def write_files(self, files: Mapping[str, Path]) -> None:
+        """The same with the content of files on this machine, of any size.
+
+        On disk all of them are there in full before the first one takes its place; in object stores they are replaced
+        one after the other.
+        """
+        names = {path: self._name(path) for path in files}
+        with self._guard("write", next(iter(files))):
             if self._is_local:
-                _replace(Path(name), file)
+                _replace({Path(names[path]): file for path, file in files.items()})
             else:
-                self._filesystem.put_file(str(file), name)
+                for path, file in files.items():
+                    self._filesystem.put_file(str(file), names[path])
 
     def exists(self, path: str) -> bool:
         """Whether there is such a file; a folder is none."""
@@ -101,7 +124,7 @@ class Location:
             try:
                 return self._filesystem.info(name)["type"] == "file"
             except FileNotFoundError as error:
-                if _code(error) == "NoSuchBucket":
+                if code(error) == "NoSuchBucket":
                     raise
                 return False
 
@@ -121,7 +144,7 @@ class Location:
                 options: dict[str, Any] = {"on_error": "raise"} if self._is_local else {}
                 found: Any = self._filesystem.find(top, detail=True, **options)
             except FileNotFoundError as error:
-                if _code(error) == "NoSuchBucket":
+                if code(error) == "NoSuchBucket":
                     raise
                 return []
         return sorted(name[cut:] for name in found if found[name]["type"] == "file" and not UNFINISHED.search(name))
@@ -173,10 +196,10 @@ class Location:
         except (OSError, BotoCoreError, ValueError) as error:
             if isinstance(error, StorageError):
                 raise
-            where = _shown(self.url(path) if path else self.root)
-            if isinstance(error, FileNotFoundError) and _code(error) != "NoSuchBucket" and verb != "write":
+            where = shown(self.url(path) if path else self.root)
+            if isinstance(error, FileNotFoundError) and code(error) != "NoSuchBucket" and verb != "write":
                 raise MissingError(f"cannot {verb} {where}: it does not exist; check the path") from error
-            reason, remedy = _explain(error, self._is_local)
+            reason, remedy = explain(error, self._is_local)
             raise StorageError(f"cannot {verb} {where}: {reason}; {remedy}") from error
 
 
@@ -186,57 +209,40 @@ def _checked(path: str) -> str:
     return path
 
 
-def _replace(target: Path, content: bytes | Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_name(f".{target.name}.{secrets.token_hex(8)}.partial")
+def _place_new(unfinished: Path, target: Path) -> None:
     try:
-        with unfinished.open("xb") as file:
-            if isinstance(content, Path):
-                with content.open("rb") as source:
-                    shutil.copyfileobj(source, file, COPIED_BYTES)
-            else:
-                file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(target)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
+        os.link(unfinished, target)
+    except FileExistsError:
         raise
-    folder = os.open(target.parent, os.O_RDONLY)
+    except OSError:  # no links on this file system
+        if target.exists():
+            raise FileExistsError(target) from None
+        unfinished.replace(target)
+
+
+def _replace(contents: Mapping[Path, bytes | Path], place: Callable[[Path, Path], object] = os.replace) -> None:
+    """Write files beside their targets, flush them, and put one after the other in its place."""
+    unfinished = {target: target.with_name(f".{target.name}.{secrets.token_hex(8)}.partial") for target in contents}
     try:
-        os.fsync(folder)  # the name outlives a power cut too, and in the order of the writes
+        for target, content in contents.items():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with unfinished[target].open("xb") as file:
+                if isinstance(content, Path):
+                    with content.open("rb") as source:
+                        shutil.copyfileobj(source, file, COPIED_BYTES)
+                else:
+                    file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        for target, path in unfinished.items():
+            place(path, target)
     finally:
-        os.close(folder)
-
-
-def _shown(url: str) -> str:
-    return re.sub(r"://[^/@]*@", "://", url)
-
-
-def _code(error: BaseException) -> str:
-    """S3's own name of what went wrong, or nothing."""
-    response = getattr(error.__cause__, "response", None) or {}
-    return response.get("Error", {}).get("Code", "")
-
-
-def _explain(error: Exception, is_local: bool) -> tuple[str, str]:
-    """Why, and what to do."""
-    keys = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-    if _code(error) == "NoSuchBucket":
-        return "the bucket does not exist", "create it or correct its name"
-    if isinstance(error, NoCredentialsError | PartialCredentialsError):
-        return "there are no credentials", keys
-    if isinstance(error, BotoConnectionError | HTTPClientError | ConnectionError | TimeoutError):
-        return "the endpoint cannot be reached", "check AWS_ENDPOINT_URL and the network"
-    if isinstance(error, PermissionError):
-        if is_local:
-            return "permission denied", "choose a folder that is yours, or change its rights"
-        return f"access is denied ({_code(error) or 'forbidden'})", f"{keys}, and what they may do in this bucket"
-    if isinstance(error, FileNotFoundError):
-        return "its folder cannot be made", "choose a folder that is yours"
-    if isinstance(error, NotADirectoryError | FileExistsError | IsADirectoryError):
-        return "a file stands where a folder belongs, or the reverse", "choose another path"
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "there is no space left", "make room"
-    reason = _shown(" ".join(str(error).split()))[:300] or type(error).__name__
-    return reason, "check the path" if is_local else "check the path and AWS_ENDPOINT_URL, then try again"
+        for path in unfinished.values():
+            with suppress(OSError):
+                path.unlink()
+    for parent in {target.parent for target in contents}:
+        folder = os.open(parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the name outlives a power cut too, and in the order of the writes
+        finally:
+            os.close(folder)

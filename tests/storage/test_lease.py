@@ -1,0 +1,99 @@
+"""One at a time works on an output; who is dead does not keep it, who is alive does."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import uuid
+
+import pytest
+from rich.console import Console
+
+from vss_ray.errors import StorageError
+from vss_ray.storage import lease as module
+from vss_ray.storage.lease import LOCK, lease
+from vss_ray.storage.location import Location
+
+QUIET = Console(quiet=True)
+
+
+@pytest.fixture(params=["disk", "memory", pytest.param("s3", marks=pytest.mark.s3)])
+def location(request, tmp_path) -> Location:
+    if request.param == "disk":
+        return Location.open(tmp_path / "out")
+    root = "memory:/" if request.param == "memory" else request.getfixturevalue("s3").url
+    return Location.open(f"{root}/{uuid.uuid4().hex}")
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(module, "BEAT_SECONDS", 0.1)
+    monkeypatch.setattr(module, "DEAD_SECONDS", 0.6)
+
+
+def test_only_the_first_creates(location):
+    assert location.create("x", b"1")
+    assert not location.create("x", b"2")
+    assert location.read("x") == b"1"
+    location.delete("x")
+    assert location.create("x", b"3")
+
+
+def test_it_goes_when_the_work_is_done_or_fails(location):
+    def fail() -> None:
+        with lease(location, QUIET):
+            assert json.loads(location.read(LOCK))["pid"]
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert location.list() == []
+
+
+def test_an_owner_elsewhere_is_watched(location, quick):
+    """One that beats is left alone; one that does not is dead, whatever its clock says."""
+    stopped = threading.Event()
+    other = {"owner": "other", "host": "elsewhere", "pid": 1, "since": "2100-01-01 00:00:00Z"}
+    location.write(LOCK, json.dumps({**other, "beat": 0}).encode())
+    beating = threading.Thread(target=module._beat, args=(location, other, stopped))
+    beating.start()
+    try:
+        with (
+            pytest.raises(StorageError, match="is being worked on by process 1 on elsewhere, since 2100"),
+            lease(location, QUIET),
+        ):
+            pass
+    finally:
+        stopped.set()
+        beating.join()
+    with lease(location, QUIET):
+        assert json.loads(location.read(LOCK))["owner"] != "other"
+    assert location.list() == []
+
+
+def test_a_process_that_was_killed_keeps_nobody_waiting(tmp_path):
+    location = Location.open(tmp_path)
+    script = (
+        "import sys, time; from rich.console import Console; from vss_ray.storage import lease\n"
+        "from vss_ray.storage.location import Location; lease.BEAT_SECONDS = 0.05\n"
+        "with lease.lease(Location.open(sys.argv[1]), Console(quiet=True)): print('held', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, tmp_path], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        with pytest.raises(StorageError, match=f"process {process.pid} on"), lease(location, QUIET):
+            pass
+        process.kill()
+        process.wait()
+    with lease(location, Console(file=sys.stderr)):
+        assert json.loads(location.read(LOCK))["pid"] != process.pid
+
+
+def test_a_lock_that_cannot_be_understood_is_nobodys(tmp_path):
+    location = Location.open(tmp_path)
+    for content in (b"", b"[]", b"{", b"\xff"):
+        location.write(LOCK, content)
+        with lease(location, QUIET):
+            pass
