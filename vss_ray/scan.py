@@ -31,6 +31,14 @@ class Scan:
     pixels: dict[int, NDArray[np.uint8]]
     """(h, w, 3) RGB at the network's size of every picture that may be needed."""
 
+    def take(self, pictures: Sequence[int]) -> NDArray[np.uint8]:
+        """(M, h, w, 3) RGB of some pictures, at least one; ``pixels`` is empty then: none is ever held twice."""
+        taken = np.empty((len(pictures), *self.pixels[pictures[0]].shape), np.uint8)
+        for place, picture in enumerate(pictures):
+            taken[place] = self.pixels.pop(picture)
+        self.pixels.clear()
+        return taken
+
 
 def scan(
     frames: Iterable[Frame],
