@@ -37,9 +37,8 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_three_stages_over_large_pictures_stay_under_a_limit(large: Path, tmp_path: Path) -> None:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    command = [sys.executable, str(Path(__file__).with_name("one_worker.py")), str(large), str(tmp_path / "out")]
-    lengths = [str(FRAMES / FPS), str(2 * FRAMES / FPS)]
-    command += [str(LIMIT), *lengths]
+    command = [sys.executable, str(Path(__file__).with_name("one_worker.py")), "evs", str(large), str(tmp_path / "out")]
+    command += [str(LIMIT), *(str(frames / FPS) for frames in (FRAMES, FRAMES, 2 * FRAMES))]
     environment = {**os.environ, "TMPDIR": str(scratch)}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -10,12 +10,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.load import crowd, listing, many_clips
+from tests.load import crowd, large, listing, many_clips
 from tests.load.figures import table
 from tests.load.watch import Clock
 
-PARTS = {"clips": (many_clips.run, 2000, 60), "listing": (listing.run, 50_000, 2000), "crowd": (crowd.run, 200, 30)}
-"""What runs, with how much (videos, objects, videos), and with how much of it in ``--smoke``."""
+PARTS = {
+    "clips": (many_clips.run, 2000, 60),
+    "listing": (listing.run, 50_000, 2000),
+    "crowd": (crowd.run, 200, 30),
+    "large": (large.run, 300, 60),
+}
+"""What runs, with how much (videos, objects, videos, frames), and with how much of it in ``--smoke``."""
 
 
 def main() -> int:

@@ -11,6 +11,8 @@ Beside GPUs the stages are three operators: cores prepare and finish, actors tha
 
 from __future__ import annotations
 
+import logging
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -50,6 +52,8 @@ GPU_CLIPS = 4
 
 def label_clips(run: Run, clips: Sequence[Clip], resources: Resources) -> Iterator[Row]:
     """Run the pipeline over ``clips`` and yield them as they are committed, or have failed."""
+    # It would write a line for each task into two files that never rotate.
+    logging.getLogger("ray.data").setLevel(os.environ.get("RAY_DATA_LOG_LEVEL", "WARNING"))
     context = DataContext.get_current()
     # The first clips are decoded while the networks load; the object store bounds how many.
     context.wait_for_min_actors_s = -1

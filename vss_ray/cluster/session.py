@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
+import shutil
 from dataclasses import dataclass
 
 import ray
@@ -14,6 +16,9 @@ IDLE_WORKER = "RAY_idle_worker_killing_time_threshold_ms"
 IDLE_MILLISECONDS = str(10 * 60 * 1000)
 """Ray ends workers that idle for a second, and a stage idles whenever another one has the cores: every other clip paid
 1.7 core seconds for a new worker, a tenth of all work."""
+
+LOG_LIMITS = {"RAY_ROTATION_MAX_BYTES": str(16 * 2**20), "RAY_ROTATION_BACKUP_COUNT": "1"}
+"""Of each log of a Ray that is started here; its own limits come to 5 GB a log."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +38,10 @@ def connect(address: str | None) -> Resources:
     if not ray.is_initialized():
         address = address or os.environ.get("RAY_ADDRESS")
         if not address:
-            os.environ.setdefault(IDLE_WORKER, IDLE_MILLISECONDS)
+            for name, value in {IDLE_WORKER: IDLE_MILLISECONDS, **LOG_LIMITS}.items():
+                os.environ.setdefault(name, value)
         try:
-            ray.init(
+            context = ray.init(
                 address=address or "local",
                 include_dashboard=None if address else False,
                 log_to_driver=False,
@@ -46,5 +52,13 @@ def connect(address: str | None) -> Resources:
                 f"no Ray cluster answers at {address or 'this machine'}: {error}; give --address HOST:6379, or auto on "
                 "a node of the cluster, and see README, 'On a cluster', about its token"
             ) from error
+        if not address:
+            atexit.register(_leave, context.address_info["session_dir"])
     found = ray.cluster_resources()
     return Resources(max(1, int(found.get("CPU", 1))), int(found.get("GPU", 0)))
+
+
+def _leave(folder: str) -> None:
+    """End the Ray that was started here; its folder in /tmp, which Ray leaves there for ever, goes too."""
+    ray.shutdown()
+    shutil.rmtree(folder, ignore_errors=True)
