@@ -1,4 +1,4 @@
-"""64 searches and 32 viewers at once, on an OUT that ``vss segment`` is writing and ``vss status --compact`` tabulates.
+"""64 searches and 32 viewers at once, on an OUT that ``vss segment`` is writing and whose tables are replaced meanwhile.
 
 Every answer is checked against what had been committed when it was given:
 
@@ -26,6 +26,8 @@ from tests.load.archive import CLIPS, FRAMES, many_videos
 from tests.load.command import answer, started
 from tests.load.figures import Figure, exactly
 from tests.load.many_clips import OVERRIDES
+from vss_ray.cluster.benchmark.alone import alone
+from vss_ray.index.build import compact
 from vss_ray.index.search import Hit, search
 from vss_ray.run import Run
 from vss_ray.storage.commit import passes
@@ -86,7 +88,7 @@ def run(work: Path, videos: int) -> list[Figure]:
         while segmenting.poll() is None:
             if over.wait(COMPACT_EVERY):
                 break
-            answer("status", str(out), "--compact")
+            alone(tables_anew, str(out))
             compactions += 1
     finally:
         over.set()
@@ -113,6 +115,11 @@ def run(work: Path, videos: int) -> list[Figure]:
         named = [("p50", np.percentile(seconds, 50)), ("p95", np.percentile(seconds, 95)), ("max", max(seconds))]
         figures += [Figure(PART, f"{kind}: {name}", float(value), "s") for name, value in named]
     return figures
+
+
+def tables_anew(out: str) -> int:
+    """Replace the tables, as a command does when it ends."""
+    return compact(Location.open(out)).num_clips
 
 
 def _again_and_again(ask: Callable[[], None], over: threading.Event) -> None:
