@@ -1,4 +1,4 @@
-"""64 searches and 32 viewers at once, on an OUT that ``vss segment`` is writing and whose tables are replaced meanwhile.
+"""64 searches and 32 viewers at once on an OUT that ``vss segment`` writes and whose tables are replaced meanwhile.
 
 Every answer is checked against what had been committed when it was given:
 
