@@ -22,6 +22,9 @@ from vss_ray.errors import ConfigError
 FASTEST = 64
 """Frames a second. Somewhat more than 60, whose times may be whole milliseconds."""
 
+ROUNDING = 1e-9
+"""Of a quotient of times: 0.3 s are not longer than three times 0.1 s."""
+
 
 def plan_clips(video: Video, seconds: float = 10.0) -> list[Clip]:
     """Clips that tile ``[0, video.num_frames)``, in order.
@@ -82,7 +85,8 @@ def _next(times: Sequence[float], at: int, seconds: float) -> int:
 
 def _inside(times: Sequence[float], start: int, stop: int, longest: float) -> Iterator[int]:
     """Where to cut what has no codec keyframe to cut at: parts of equal length, none longer than ``longest``."""
-    step = (times[stop] - times[start]) / max(math.ceil((times[stop] - times[start]) / longest), 1)
+    parts = math.ceil((times[stop] - times[start]) / longest - ROUNDING)
+    step = (times[stop] - times[start]) / max(parts, 1)
     while (cut := bisect_left(times, times[start] + step, start + 1, stop)) < stop:
         if times[stop] - times[cut] < step / 2 and times[stop] - times[start] <= longest:
             return

@@ -41,7 +41,7 @@ def connect(address: str | None) -> Resources:
             for name, value in {IDLE_WORKER: IDLE_MILLISECONDS, **LOG_LIMITS}.items():
                 os.environ.setdefault(name, value)
         try:
-            context = ray.init(
+            started = ray.init(
                 address=address or "local",
                 include_dashboard=None if address else False,
                 log_to_driver=False,
@@ -53,7 +53,7 @@ def connect(address: str | None) -> Resources:
                 "a node of the cluster, and see README, 'On a cluster', about its token"
             ) from error
         if not address:
-            atexit.register(_leave, context.address_info["session_dir"])
+            atexit.register(_leave, started.address_info["session_dir"])  # type: ignore[attr-defined]
     found = ray.cluster_resources()
     return Resources(max(1, int(found.get("CPU", 1))), int(found.get("GPU", 0)))
 
