@@ -49,6 +49,8 @@ def run(work: Path, videos: int) -> list[Figure]:
         exactly(PART, "frames labeled", summary["frames"], clips * FRAMES),
         Figure(PART, "vss segment, all of it", segmenting.seconds, "s"),
         Figure(PART, "work", clips / summary["run_seconds"], "clips/s"),
+        Figure(PART, "core time a clip: three stages", 1000 * sum(summary["stage_seconds"].values()) / clips, "ms"),
+        Figure(PART, "core time a clip: all of vss segment", 1000 * watch.core_seconds / clips, "ms"),
         Figure(PART, "driver, while working", max(each.driver_bytes for each in busy) / MB, "MB"),
         Figure(PART, "driver, with compaction", watch.most("driver_bytes") / MB, "MB"),
         Figure(

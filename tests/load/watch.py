@@ -46,6 +46,7 @@ class Watch:
     def __init__(self, pid: int, done: Callable[[], int] = lambda: 0) -> None:
         self.looks: list[Look] = []
         self._process, self._done = psutil.Process(pid), done
+        self._worked: dict[int, float] = {}
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -61,6 +62,11 @@ class Watch:
         """The largest value of a column of ``Look``."""
         return max((getattr(look, name) for look in self.looks), default=0)
 
+    @property
+    def core_seconds(self) -> float:
+        """CPU time of the process and all its descendants, until each was last seen."""
+        return sum(self._worked.values())
+
     def growth(self, name: str, first: int, last: int) -> float:
         """By how much a column grows per 1,000 done, a line fitted from ``first`` to ``last`` done."""
         points = [(look.done, getattr(look, name)) for look in self.looks if first <= look.done <= last]
@@ -73,7 +79,11 @@ class Watch:
                 self.looks.append(self._look())
 
     def _look(self) -> Look:
-        family = [_facts(each.pid) for each in self._process.children(recursive=True)]
+        children = self._process.children(recursive=True)
+        for each in (self._process, *children):
+            with suppress(*GONE):
+                self._worked[each.pid] = sum(each.cpu_times()[:2])
+        family = [_facts(each.pid) for each in children]
         memory, files = max(each[0] for each in [(0, 0, 0), *family]), max(each[1] for each in [(0, 0, 0), *family])
         own = _facts(self._process.pid)
         return Look(self._done(), own[0], own[1], memory, files, max(each[2] for each in [(0, 0, 0), *family]))

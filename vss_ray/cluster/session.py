@@ -17,9 +17,6 @@ IDLE_MILLISECONDS = str(10 * 60 * 1000)
 """Ray ends workers that idle for a second, and a stage idles whenever another one has the cores: every other clip paid
 1.7 core seconds for a new worker, a tenth of all work."""
 
-LOG_LIMITS = {"RAY_ROTATION_MAX_BYTES": str(16 * 2**20), "RAY_ROTATION_BACKUP_COUNT": "1"}
-"""Of each log of a Ray that is started here; its own limits come to 5 GB a log."""
-
 
 @dataclass(frozen=True)
 class Resources:
@@ -38,8 +35,7 @@ def connect(address: str | None) -> Resources:
     if not ray.is_initialized():
         address = address or os.environ.get("RAY_ADDRESS")
         if not address:
-            for name, value in {IDLE_WORKER: IDLE_MILLISECONDS, **LOG_LIMITS}.items():
-                os.environ.setdefault(name, value)
+            os.environ.setdefault(IDLE_WORKER, IDLE_MILLISECONDS)
         try:
             started = ray.init(
                 address=address or "local",
