@@ -6,7 +6,7 @@ SOURCE ?=
 export PIP_EXTRA_INDEX_URL
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test lint install benchmark clean
+.PHONY: help demo test lint install benchmark load clean
 
 help:
 	@sed -n '1p' Makefile; grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/'
@@ -33,6 +33,9 @@ test: lint  ## everything that has to be true
 
 benchmark: install  ## speed, about 25 minutes, and the README's section about it; PARTS='limits frame' takes some
 	$(BIN)/vss benchmark $(PARTS) --work .benchmark --store .github/benchmark.json --readme README.md
+
+load: install  ## 20,000 clips, 50,000 objects, a hundred readers, large pictures; about 20 minutes, ARGUMENTS=--smoke two
+	$(BIN)/python -m tests.load $(ARGUMENTS)
 
 clean:  ## what demo and test leave behind
 	rm -rf .demo .benchmark .pytest_cache .ruff_cache .hypothesis .import_linter_cache

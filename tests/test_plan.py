@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from vss_ray.clips import LONGEST, Video
 from vss_ray.errors import ConfigError
-from vss_ray.plan import plan_clips
+from vss_ray.plan import FASTEST, plan_clips
 
 
 def video(groups: list[int], *, bframes: int = 0, open_groups: bool = False, gaps: list[int] | None = None) -> Video:
@@ -181,3 +181,12 @@ def test_an_hour_at_sixty_frames_plans_at_once() -> None:
     clips = plan_clips(hour)
     assert time.perf_counter() - started < 1.0
     assert len(clips) == 360
+
+
+@settings(deadline=None)
+@given(videos, st.sampled_from([0.5, 2.0, 10.0]), st.sampled_from([0.0, 1e-5, 1 / 240, 0.1]))
+def test_no_clip_has_more_frames_than_its_length_allows(video: Video, seconds: float, time_base: float) -> None:
+    """However fast a video is, or however broken its times: a worker holds a clip, and memory follows frames."""
+    ends = [*video.pts[1:], video.pts[-1] + 1]
+    fast = replace(video, time_base=time_base, duration_seconds=(ends[-1] - video.pts[0]) * time_base)
+    assert max(clip.num_frames for clip in plan_clips(fast, seconds)) <= LONGEST * seconds * FASTEST + 1

@@ -3,6 +3,10 @@
 A clip ends at the codec keyframe nearest to the wanted length. A group of pictures that is longer than
 ``clips.LONGEST`` times that length is the exception: it is cut inside, and every part is decoded from the beginning
 of the group.
+
+What a worker holds of a clip grows with its frames (see ``scan``). So of video that is faster than ``FASTEST`` frames a
+second, seconds are counted by frames, and no clip has more than ``clips.LONGEST * seconds * FASTEST`` of them, whatever
+its rate and its groups.
 """
 
 from __future__ import annotations
@@ -10,10 +14,16 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from vss_ray.clips import LONGEST, Clip, Video
 from vss_ray.errors import ConfigError
+
+FASTEST = 64
+"""Frames a second. Somewhat more than 60, whose times may be whole milliseconds."""
+
+ROUNDING = 1e-9
+"""Of a quotient of times: 0.3 s are not longer than three times 0.1 s."""
 
 
 def plan_clips(video: Video, seconds: float = 10.0) -> list[Clip]:
@@ -31,7 +41,7 @@ def plan_clips(video: Video, seconds: float = 10.0) -> list[Clip]:
     if not seconds > 0:
         raise ConfigError(f"length of a clip: got {seconds} seconds; wanted more than 0, such as 10")
     times, order = _times(video), sorted(video.packets)
-    cuts = pairwise(_cuts(times, video.codec_keyframes, seconds))
+    cuts = pairwise(_cuts(_paced(times), video.codec_keyframes, seconds))
     return [_clip(video, times, order, start, stop) for start, stop in cuts]
 
 
@@ -58,6 +68,12 @@ def _times(video: Video) -> list[float]:
     if not video.pts:
         return [video.duration_seconds * frame / video.num_frames for frame in range(video.num_frames + 1)]
     return [*((pts - video.pts[0]) * video.time_base for pts in video.pts), video.duration_seconds]
+
+
+def _paced(times: Sequence[float]) -> list[float]:
+    """The same times, put off where needed so that no frame lasts less than ``1 / FASTEST`` seconds."""
+    late = accumulate((max(1 / FASTEST - (after - before), 0.0) for before, after in pairwise(times)), initial=0.0)
+    return [time + delay for time, delay in zip(times, late, strict=True)]
 
 
 def _cuts(times: Sequence[float], keyframes: Sequence[int], seconds: float) -> Iterator[int]:
@@ -87,11 +103,13 @@ def _next(times: Sequence[float], at: int, seconds: float) -> int:
 
 def _inside(times: Sequence[float], start: int, stop: int, longest: float) -> Iterator[int]:
     """Where to cut what has no codec keyframe to cut at: parts of equal length, none longer than ``longest``."""
-    step = (times[stop] - times[start]) / max(math.ceil((times[stop] - times[start]) / longest), 1)
-    while (start := bisect_left(times, times[start] + step, start + 1, stop)) < stop:
-        if times[stop] - times[start] < step / 2:
+    parts = math.ceil((times[stop] - times[start]) / longest - ROUNDING)
+    step = (times[stop] - times[start]) / max(parts, 1)
+    while (cut := bisect_left(times, times[start] + step, start + 1, stop)) < stop:
+        if times[stop] - times[cut] < step / 2 and times[stop] - times[start] <= longest:
             return
-        yield start
+        yield cut
+        start = cut
 
 
 def _clip(video: Video, times: Sequence[float], order: Sequence[int], start: int, stop: int) -> Clip:

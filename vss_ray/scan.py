@@ -1,4 +1,20 @@
-"""One pass over the frames of a clip: everything that is kept of them is decided here, and the frames are let go."""
+"""One pass over the frames of a clip: everything that is kept of them is decided here, and the frames are let go.
+
+So the memory of a worker follows how many frames a clip has, which ``plan`` bounds, and never how large they are. Of N
+frames, of which the network sees M, with small pictures of s pixels, n pixels for the network and C classes:
+
+===================  ===============================================================================================
+bytes, at most       what
+===================  ===============================================================================================
+N * 1.5 s            small pictures
+N * 6 s              ``evs``: motion while it is collected, and once more as the third stage gets it
+M * 3 n, twice       pixels, and the row that hands them on
+M * C n / 8, twice   scores at a quarter of the network's size, likewise
+===================  ===============================================================================================
+
+Beside these there are pictures in full size, as many whatever the clip: the decoder's, one that is looked at, one that
+is labeled and encoded.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +46,14 @@ class Scan:
     """Stretches of pictures without a cut; they tile [0, D)."""
     pixels: dict[int, NDArray[np.uint8]]
     """(h, w, 3) RGB at the network's size of every picture that may be needed."""
+
+    def take(self, pictures: Sequence[int]) -> NDArray[np.uint8]:
+        """(M, h, w, 3) RGB of some pictures, at least one; ``pixels`` is empty then: none is ever held twice."""
+        taken = np.empty((len(pictures), *self.pixels[pictures[0]].shape), np.uint8)
+        for place, picture in enumerate(pictures):
+            taken[place] = self.pixels.pop(picture)
+        self.pixels.clear()
+        return taken
 
 
 def scan(

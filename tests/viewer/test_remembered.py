@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -47,3 +48,29 @@ def test_what_is_larger_than_all_room_is_answered_all_the_same():
     store = Remembered(5, 1)
     assert store.get("a", lambda: b"1234567890") == b"1234567890"
     assert store.get("b", lambda: b"12") == b"12"
+
+
+def test_an_answer_that_two_made_after_an_error_takes_its_room_once():
+    store, release = Remembered(25, 4), threading.Event()
+
+    def fail() -> bytes:
+        release.wait()
+        raise FileNotFoundError
+
+    def first() -> None:
+        with pytest.raises(FileNotFoundError):
+            store.get("a", fail)
+
+    waiting = [
+        threading.Thread(target=first),
+        # It waits for the first one; another that asks after the error does not wait for it.
+        threading.Thread(target=store.get, args=("a", lambda: store.get("a", lambda: b"1234567890"))),
+    ]
+    for thread in waiting:
+        thread.start()
+        time.sleep(0.1)
+    release.set()
+    for thread in waiting:
+        thread.join()
+    store.get("b", lambda: b"1234567890")
+    assert store.get("a", lambda: pytest.fail("is there")) == b"1234567890"

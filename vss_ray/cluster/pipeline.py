@@ -11,6 +11,8 @@ Beside GPUs the stages are three operators: cores prepare and finish, actors tha
 
 from __future__ import annotations
 
+import logging
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -33,8 +35,12 @@ QUEUE_FOR_ANOTHER = 3.0
 """How many of those call for another actor: to load a network costs as much as hundreds of pictures."""
 EXPECTED_SIZES = 2
 CLIPS_IN_TURN = 8
-"""Clips that a task prepares one after the other beside a GPU, each handed on before the next one is begun; in a coarse
-pass, where to hand on a block costs as much as to label a picture, those that share a block."""
+"""Clips that a task prepares one after the other beside a GPU, each handed on before the next one is begun; those that
+share a block in a coarse pass, where to hand on a block costs as much as to label a picture, and where clips are short.
+"""
+SHORT_PIXELS = 2**23
+"""What a task on a core should decode at least: who gets less has done it before Ray Data, which looks ten times a
+second, brings the next. Clips of four small pictures went through at 38 a second one by one, whatever the cores."""
 ROUNDS = 4
 """Tasks for each core that there should be at least, before clips share them."""
 ONE_ROW_BYTES = 1
@@ -53,6 +59,8 @@ def label_clips(run: Run, clips: Sequence[Clip], resources: Resources, attempts:
     Raises:
         RayError: The pipeline broke.
     """
+    # It would write a line for each task into two files that never rotate.
+    logging.getLogger("ray.data").setLevel(os.environ.get("RAY_DATA_LOG_LEVEL", "WARNING"))
     context = DataContext.get_current()
     # The first clips are decoded while the networks load; the object store bounds how many.
     context.wait_for_min_actors_s = -1
@@ -69,7 +77,7 @@ def label_clips(run: Run, clips: Sequence[Clip], resources: Resources, attempts:
 
 def on_cores(run: Run, clips: Sequence[Clip], resources: Resources, placed: Placement, attempts: Attempts) -> Dataset:
     """An actor a core."""
-    together = _shared(clips, resources) if run.point.pass_ == COARSE else 1
+    together = shared(clips, resources, is_coarse=run.point.pass_ == COARSE)
     blocks = _blocks(clips, together)
     # Of few, the first actor that is there must not take those of the others.
     ahead = AT_ACTOR if len(blocks) >= ROUNDS * resources.cpus else 1
@@ -87,7 +95,7 @@ def beside_gpus(
     run: Run, clips: Sequence[Clip], resources: Resources, placed: Placement, attempts: Attempts
 ) -> Dataset:
     """Three operators, the second of them a pool of networks, which grows while its queue is full."""
-    in_turn = _shared(clips, resources)
+    in_turn = _evenly(clips, resources)
     together = in_turn if run.point.pass_ == COARSE else 1
     if together == 1:
         DataContext.get_current().target_max_block_size = ONE_ROW_BYTES
@@ -121,7 +129,15 @@ def frequent_sizes(clips: Sequence[Clip]) -> list[tuple[int, int]]:
     return [size for size, _ in counts.most_common(EXPECTED_SIZES)]
 
 
-def _shared(clips: Sequence[Clip], resources: Resources) -> int:
+def shared(clips: Sequence[Clip], resources: Resources, *, is_coarse: bool) -> int:
+    """How many clips share a task on a core."""
+    pixels = sum(clip.num_frames * clip.height * clip.width for clip in clips)
+    most = CLIPS_IN_TURN if is_coarse else SHORT_PIXELS * len(clips) // pixels
+    return max(1, min(most, _evenly(clips, resources)))
+
+
+def _evenly(clips: Sequence[Clip], resources: Resources) -> int:
+    """At most so many, or not every core would have its share of tasks."""
     return max(1, min(CLIPS_IN_TURN, len(clips) // (ROUNDS * resources.cpus)))
 
 

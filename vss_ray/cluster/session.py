@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
+import shutil
 from dataclasses import dataclass
 
 import ray
@@ -36,7 +38,7 @@ def connect(address: str | None) -> Resources:
         if not address:
             os.environ.setdefault(IDLE_WORKER, IDLE_MILLISECONDS)
         try:
-            ray.init(
+            started = ray.init(
                 address=address or "local",
                 include_dashboard=None if address else False,
                 runtime_env={"env_vars": variables()} if address else None,  # Ray started here inherits them
@@ -48,5 +50,13 @@ def connect(address: str | None) -> Resources:
                 f"no Ray cluster answers at {address or 'this machine'}: {error}; give --address HOST:6379, or auto on "
                 "a node of the cluster, and see README, 'On a cluster', about its token"
             ) from error
+        if not address:
+            atexit.register(_leave, started.address_info["session_dir"])  # type: ignore[attr-defined]
     found = ray.cluster_resources()
     return Resources(max(1, int(found.get("CPU", 1))), int(found.get("GPU", 0)))
+
+
+def _leave(folder: str) -> None:
+    """End the Ray that was started here; its folder in /tmp, which Ray leaves there for ever, goes too."""
+    ray.shutdown()
+    shutil.rmtree(folder, ignore_errors=True)

@@ -16,6 +16,9 @@ import pyarrow.parquet as pq
 
 from vss_ray.index.schema import CELLS
 
+PIECES = 256
+"""So many portions that wait become one: each takes some 70 kB beside its rows, and clips may be of few frames."""
+
 
 class Rows:
     """See the module; a context manager that closes the file."""
@@ -35,6 +38,7 @@ class Rows:
         self._schema, self._size, self._shape = schema, size, shape
         self._writer = pq.ParquetWriter(file, schema, **_writing(schema))
         self._waiting: list[pa.Table] = []
+        self._pieces: list[pa.Table] = []
         self._num_waiting = 0
 
     def __enter__(self) -> Rows:
@@ -42,16 +46,19 @@ class Rows:
 
     def __exit__(self, *_: object) -> None:
         if self._num_waiting:
-            self._leave(pa.concat_tables(self._waiting))
+            self._leave(self._all())
         self._writer.close()
 
     def add(self, rows: pa.Table) -> None:
         """Take rows that follow those before."""
         self.num_rows += len(rows)
         self._num_waiting += len(rows)
-        self._waiting.append(rows)
+        self._pieces.append(rows)
+        if len(self._pieces) >= PIECES:
+            self._waiting.append(pa.concat_tables(self._pieces).combine_chunks())
+            self._pieces.clear()
         if self._num_waiting >= self._size:
-            waiting = pa.concat_tables(self._waiting)
+            waiting = self._all()
             for start in range(0, self._num_waiting - self._size + 1, self._size):
                 self._leave(waiting[start : start + self._size])
             self._waiting = [waiting[self._num_waiting // self._size * self._size :]]
@@ -60,6 +67,11 @@ class Rows:
     def note(self, metadata: dict[str, str]) -> None:
         """Put this into the metadata of the file."""
         self._writer.add_key_value_metadata(metadata)
+
+    def _all(self) -> pa.Table:
+        """What waits, which then waits no more."""
+        waiting, self._waiting, self._pieces = pa.concat_tables([*self._waiting, *self._pieces]), [], []
+        return waiting
 
     def _leave(self, rows: pa.Table) -> None:
         rows = self._shape(rows).select(self._schema.names).cast(self._schema)

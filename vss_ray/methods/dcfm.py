@@ -75,7 +75,7 @@ class Dcfm:
             picture_of_frame=scanned.picture_of_frame,
             keyframes=np.array(keyframes, np.int32),
             network_pictures=np.arange(len(scanned.planes), dtype=np.int32),
-            pixels=np.stack([scanned.pixels[i] for i in range(len(scanned.planes))]),
+            pixels=scanned.take(range(len(scanned.planes))),
             inputs=inputs,
             motion={"distance": _distances(keyframes, len(scanned.planes), both), "unreliable": unreliable},
         )

@@ -114,14 +114,15 @@ class Evs:
                 sources.after(chosen[-1], run.stop)
         pictures = audited(scanned, keyframes, clip, parts.audit)
         seen = sorted({*keyframes, *pictures, *(p - 1 for p in pictures)})
+        inputs = sources.inputs()  # before the pixels are taken
         return Prepared(
             clip=clip,
             pts_seconds=scanned.seconds,
             picture_of_frame=scanned.picture_of_frame,
             keyframes=np.array(keyframes, np.int32),
             network_pictures=np.array(seen, np.int32),
-            pixels=np.stack([scanned.pixels[i] for i in seen]),
-            inputs=sources.inputs(),
+            pixels=scanned.take(seen),
+            inputs=inputs,
             motion={**sources.motion(keyframes), **audit_motion(scanned.planes, pictures, parts.flow)},
         )
 

@@ -87,7 +87,7 @@ class GsvNet:
             picture_of_frame=scanned.picture_of_frame,
             keyframes=np.array(keyframes, np.int32),
             network_pictures=np.array(keyframes, np.int32),
-            pixels=np.stack([scanned.pixels[i] for i in keyframes]),
+            pixels=scanned.take(keyframes),
             inputs=inputs,
             motion={"distance": _distances(chosen, scanned, both)},
         )

@@ -103,7 +103,7 @@ class LmaNet:
             picture_of_frame=scanned.picture_of_frame,
             keyframes=every,
             network_pictures=every,
-            pixels=np.stack([scanned.pixels[int(i)] for i in every]),
+            pixels=scanned.take(every.tolist()),
             inputs={"memory": memories(scanned.runs, len(every), config)},
         )
 

@@ -46,7 +46,7 @@ class PerFrame:
             picture_of_frame=scanned.picture_of_frame,
             keyframes=every,
             network_pictures=every,
-            pixels=np.stack([scanned.pixels[int(i)] for i in every]),
+            pixels=scanned.take(every.tolist()),
         )
 
     def finish(self, prepared: Prepared, inferred: Inferred) -> Iterator[Labels]:

@@ -39,8 +39,8 @@ class Remembered:
 
     def _keep(self, key: Hashable, answer: bytes) -> None:
         with self._lock:
+            self._bytes += len(answer) - len(self._answers.pop(key, b""))  # after an error two can have made it
             self._answers[key] = answer
-            self._bytes += len(answer)
             while self._bytes > self._most_bytes:
                 _, gone = self._answers.popitem(last=False)
                 self._bytes -= len(gone)
