@@ -3,10 +3,12 @@ PYTHON ?= python3
 VENV   ?= .venv
 EXTRAS ?= cpu,int8,hf,search,dev
 SOURCE ?=
+SECONDS ?= 600
+SEED ?= 0
 export PIP_EXTRA_INDEX_URL
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test lint install benchmark clean
+.PHONY: help demo test lint install chaos benchmark clean
 
 help:
 	@sed -n '1p' Makefile; grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/'
@@ -30,6 +32,9 @@ lint: install  ## ruff, pyright, import-linter
 
 test: lint  ## everything that has to be true
 	$(BIN)/pytest -n 2 --dist loadfile
+
+chaos: install  ## kill drivers, workers, raylets, nodes and the S3 server at random, then count; SECONDS=600, SEED=0
+	$(BIN)/python -m tests.chaos --seconds $(SECONDS) --seed $(SEED)
 
 benchmark: install  ## speed, about 25 minutes, and the README's section about it; PARTS='limits frame' takes some
 	$(BIN)/vss benchmark $(PARTS) --work .benchmark --store .github/benchmark.json --readme README.md
