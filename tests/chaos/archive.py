@@ -13,7 +13,7 @@ from vss_ray.media.write import write_video
 
 VIDEOS = {"a.mp4": (64, 96), "b.mp4": (80, 112), "day/c.mp4": (96, 128), "day/d.mp4": (64, 112)}
 """Height and width by name."""
-CLIPS_A_VIDEO, CLIP_FRAMES, FPS = 10, 30, 15
+CLIPS_A_VIDEO, CLIP_FRAMES, FPS = 7, 30, 15
 OPTIONS = [
     f"--set=clip_seconds={CLIP_FRAMES / FPS}",
     "--set=keyframes.every=5",

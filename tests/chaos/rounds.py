@@ -44,6 +44,8 @@ class Course:
 
     exits: list[int] = field(default_factory=list)
     """Exit codes of all runs."""
+    said: list[str] = field(default_factory=list)
+    """Last line of each run that ended by itself, but not well."""
     injected: Counter[str] = field(default_factory=Counter)
     """By victim."""
     missed: int = 0
@@ -52,7 +54,8 @@ class Course:
 
     def __str__(self) -> str:
         late = f", {self.missed} too late" if self.missed else ""
-        return f"{self.injected.total()} struck{late}, exits {self.exits}, {self.seconds:.1f} s"
+        said = "".join(f" ({line})" for line in self.said)
+        return f"{self.injected.total()} struck{late}, exits {self.exits}{said}, {self.seconds:.1f} s"
 
 
 class Round:
@@ -94,22 +97,24 @@ class Round:
             if len(self._course.exits) == MOST_RUNS:
                 raise UnfinishedError(f"exit codes {self._course.exits}, the last run said:\n{self._said()}")
             with self._log.open("w") as log:
-                driver = psutil.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=self._env)
+                process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=self._env)
             try:
-                self._course.exits.append(self._disturb(driver, location, planned))
+                self._course.exits.append(self._disturb(process, location, planned))
             finally:
-                driver.kill()
-                driver.wait()
+                process.kill()
+                process.wait()
+            if self._course.exits[-1] > 0:
+                self._course.said.append(" ".join(self._said().split())[-200:])
         self._course.missed = len(self._faults)
         self._course.seconds = time.monotonic() - began
         return self._course
 
-    def _disturb(self, driver: psutil.Popen, location: Location, planned: int) -> int:
+    def _disturb(self, process: subprocess.Popen, location: Location, planned: int) -> int:
         """Until the driver ends; its exit code."""
-        started = time.monotonic()
+        started, driver = time.monotonic(), psutil.Process(process.pid)
         next_count = next_watch = next_mend = started
         done, due = 0, None  # clips, and when the next fault strikes
-        while driver.poll() is None:
+        while process.poll() is None:
             now = time.monotonic()
             if now > started + RUN_SECONDS:
                 raise UnfinishedError(f"run {len(self._course.exits) + 1} hangs, it said:\n{self._said()}")
@@ -138,7 +143,7 @@ class Round:
                 self._watch.look(driver, self._where.ray(driver))
                 next_watch = time.monotonic() + WATCH_SECONDS
             time.sleep(POLL_SECONDS)
-        return driver.wait()
+        return process.wait()
 
     def _strike(self, fault: Fault, driver: psutil.Process) -> bool:
         if fault.victim == SERVER:

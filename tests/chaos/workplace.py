@@ -21,6 +21,12 @@ from vss_ray.storage.location import Location
 
 MARK = "VSS_CHAOS"
 """Variable that all processes started here inherit, and that tells them from those of others."""
+PROMPT = {
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "2000",
+    "RAY_health_check_failure_threshold": "3",
+}
+"""Ray takes 20 s to notice that a node is gone; here there is no network that may be slow."""
 GONE_SECONDS = 20.0
 """Orphans notice so late, at most, that they are alone."""
 
@@ -36,7 +42,7 @@ class Workplace:
             self.watch = Watch(scratch=self._work / "tmp", sessions=self._work / "ray")
             self.watch.scratch.mkdir()
             os.environ |= {MARK: str(os.getpid()), "TMPDIR": str(self.watch.scratch), "RAY_TMPDIR": str(self._work)}
-            os.environ |= {"RAY_AUTH_MODE": "disabled", "XDG_CACHE_HOME": str(self._work / "cache")}
+            os.environ |= {"RAY_AUTH_MODE": "disabled", **PROMPT}
             stack.callback(self._end_survivors)
             self._server = Server(self._work / "s3")
             stack.callback(self._server.close)
