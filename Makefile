@@ -3,10 +3,13 @@ PYTHON ?= python3
 VENV   ?= .venv
 EXTRAS ?= cpu,int8,hf,search,dev
 SOURCE ?=
+SECONDS ?= 600
+ROUNDS ?= 30
+SEED ?= 0
 export PIP_EXTRA_INDEX_URL
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test lint install benchmark load clean
+.PHONY: help demo test lint install benchmark chaos load clean
 
 help:
 	@sed -n '1p' Makefile; grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/'
@@ -30,6 +33,9 @@ lint: install  ## ruff, pyright, import-linter
 
 test: lint  ## everything that has to be true
 	$(BIN)/pytest -n 2 --dist loadfile
+
+chaos: install  ## kill drivers, workers, raylets, nodes and the S3 server at random, then count: SECONDS, ROUNDS, SEED
+	$(BIN)/python -m tests.chaos --seconds $(SECONDS) --rounds $(ROUNDS) --seed $(SEED)
 
 benchmark: install  ## speed, about 25 minutes, and the README's section about it; PARTS='limits frame' takes some
 	$(BIN)/vss benchmark $(PARTS) --work .benchmark --store .github/benchmark.json --readme README.md

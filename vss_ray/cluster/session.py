@@ -13,10 +13,15 @@ import ray
 from vss_ray.errors import ConfigError
 from vss_ray.storage.patience import variables
 
-IDLE_WORKER = "RAY_idle_worker_killing_time_threshold_ms"
-IDLE_MILLISECONDS = str(10 * 60 * 1000)
-"""Ray ends workers that idle for a second, and a stage idles whenever another one has the cores: every other clip paid
-1.7 core seconds for a new worker, a tenth of all work."""
+SETTINGS = {
+    # Ray ends workers that idle for a second, and a stage idles whenever another one has the cores: every other clip
+    # paid 1.7 core seconds for a new worker, a tenth of all work.
+    "RAY_idle_worker_killing_time_threshold_ms": str(10 * 60 * 1000),
+    # What workers print goes to files that Ray lets grow without end unless told; its own logs grow to 512 MB each.
+    "RAY_ROTATION_MAX_BYTES": str(16 * 2**20),
+    "RAY_ROTATION_BACKUP_COUNT": "3",
+}
+"""Variables of a Ray that is started here; those that are set already stay."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,8 @@ def connect(address: str | None) -> Resources:
     if not ray.is_initialized():
         address = address or os.environ.get("RAY_ADDRESS")
         if not address:
-            os.environ.setdefault(IDLE_WORKER, IDLE_MILLISECONDS)
+            for name, value in SETTINGS.items():
+                os.environ.setdefault(name, value)
         try:
             started = ray.init(
                 address=address or "local",
