@@ -134,7 +134,8 @@ def _numbered(labels: NDArray[np.uint8], classes: Sequence[int]) -> NDArray[np.u
 
 def _shape(image: NDArray[np.uint8], rng: np.random.Generator) -> Cutout:
     """A piece of ``image`` with a smooth rim of any shape."""
-    height, width = (int(side) for side in np.exp(rng.uniform(np.log(30), np.log(140), 2)))
+    drawn = np.exp(rng.uniform(np.log(30), np.log(140), 2))
+    height, width = (min(int(side), limit - 1) for side, limit in zip(drawn, image.shape, strict=False))
     top, left = rng.integers(image.shape[0] - height), rng.integers(image.shape[1] - width)
     rows, columns = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     coarse = rng.normal(0, 1, (5, 5)).astype(np.float32)

@@ -19,7 +19,6 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from vss_ray.engines import torch as engine
 from vss_ray.errors import ModelError
 from vss_ray.training import history, memory
 from vss_ray.training.live import Display
@@ -72,8 +71,6 @@ def fit(
         ModelError: The checkpoint belongs to another schedule, or the loss is not finite.
     """
     memory.keep_freed()
-    # A CPU that does not multiply bf16 by itself takes up to a hundred times as long in it.
-    has_bf16 = device != "cpu" or engine.has_bf16()
     torch.manual_seed(config.seed)
     network = network.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     average = AveragedModel(network, multi_avg_fn=_moving_average(config.ema), use_buffers=True)
@@ -91,7 +88,7 @@ def fit(
             started = time.monotonic()
             totals: dict[str, Tensor] = {}
             for step, batch in enumerate(batches(epoch)):
-                with torch.autocast(device, torch.bfloat16, has_bf16):
+                with torch.autocast(device, torch.bfloat16):
                     answer = loss(network, batch)
                 terms = answer if isinstance(answer, Mapping) else {"loss": answer}
                 value = float(terms["loss"].detach())
