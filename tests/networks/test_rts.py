@@ -19,7 +19,7 @@ def network(config: Config = Config()) -> Rts:
 def test_shapes_of_the_reduced_network():
     rts = network()
     features = rts.features(torch.randn(1, 3, 96, 160))
-    assert [level.shape[1:] for level in features.pyramid] == [(24, 24, 40), (32, 12, 20), (96, 6, 10)]
+    assert [level.shape[1:] for level in features.reduced] == [(24, 24, 40), (32, 12, 20), (48, 6, 10)]
     assert features.mask.shape == (1, 64, 12, 20)
     assert features.instance.shape == (1, 64, 6, 10)
     labels, importance = rts.label_encoder(torch.rand(2, 1, 96, 160))
@@ -38,11 +38,11 @@ def test_shapes_of_the_published_network():
     rts.to_empty(device="cpu").eval()
     with torch.inference_mode():
         features = rts.features(torch.zeros(1, 3, 96, 160))
-        assert [level.shape[1:] for level in features.pyramid] == [
-            (256, 24, 40),
-            (512, 12, 20),
-            (1024, 6, 10),
-            (2048, 3, 5),
+        assert [level.shape[1:] for level in features.reduced] == [
+            (64, 24, 40),
+            (128, 12, 20),
+            (128, 6, 10),
+            (256, 3, 5),
         ]
         assert features.mask.shape == (1, 512, 6, 10)
         assert features.instance.shape == (1, 512, 3, 5)

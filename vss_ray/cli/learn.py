@@ -19,7 +19,7 @@ WORK = Path("/tmp/vss-benchmark")
 
 @app.command()
 def train(
-    method: Annotated[str, typer.Argument(help="segmenter (the keyframe network), evs, gsvnet, dcfm or lmanet.")],
+    method: Annotated[str, typer.Argument(help="segmenter (the keyframe network), evs, gsvnet, dcfm, lmanet or rts.")],
     data: Annotated[Path, typer.Option(help="CamVid in the SegNet layout.", show_default=False)],
     out: Annotated[Path, typer.Option(help="Weights to write, .safetensors.", show_default=False)],
     video: Annotated[

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +32,8 @@ from vss_ray.networks.rts_features import (
 ENCODERS = {"mobilenet_v2": MobileNetV2, "resnet50": ResNet50}
 MASK_KERNEL, INSTANCE_KERNEL = 3, 4
 """Sides of the fitted filters."""
+SIGMA = 1.0
+"""Of the instance's label, cells: a quarter of an object that is a quarter of its crop."""
 REGULARIZATION = 0.01
 """Of the segmentation model, before it has learned."""
 
@@ -92,26 +94,31 @@ PUBLISHED = Config(
 class Features:
     """What a picture is to the models; B is 1 where objects share it."""
 
-    pyramid: tuple[Tensor, ...]
-    """(B, C, H/s, W/s) at strides 4, 8, ..."""
     mask: Tensor
-    """(B, C, h, w)"""
+    """(B, C, h, w), for the segmentation model."""
     instance: Tensor
-    """(B, C, h', w')"""
+    """(B, C, h', w'), for the instance model."""
+    reduced: tuple[Tensor, ...]
+    """(B, width, H/s, W/s) at strides 4, 8, ..., for the decoder."""
 
 
 class Rts(nn.Module):
-    """All that is learned offline."""
+    """All that is learned offline.
+
+    Args:
+        config: Shape.
+        encoder: Its first stages are taken; None: one of ``config.encoder``, untrained.
+    """
 
     mean, std = IMAGENET_MEAN, IMAGENET_STD
 
-    def __init__(self, config: Config = Config()) -> None:
+    def __init__(self, config: Config = Config(), encoder: nn.Module | None = None) -> None:
         super().__init__()
         self.config = config
         levels = len(config.decoder_widths)
-        encoder = ENCODERS[config.encoder]()
-        channels = encoder.channels[:levels]
-        self.encoder = nn.ModuleList(encoder.stages[:levels])
+        whole: Any = ENCODERS[config.encoder]() if encoder is None else encoder
+        channels = whole.channels[:levels]
+        self.encoder = nn.ModuleList(whole.stages[:levels])
         self.mask_feature = SegmentationFeature(channels, config.segmentation_width, config.mask_stride)
         self.instance_feature = InstanceFeature(channels[2], config.instance_width, config.instance_stride)
         self.label_encoder = LabelEncoder(config.label_widths, config.encoding)
@@ -119,6 +126,9 @@ class Rts(nn.Module):
         self.initializer = nn.Conv2d(config.instance_width, config.instance_width, 3, padding=1)
         self.decoder = Decoder(channels, config.decoder_widths, config.encoding, config.decoder_depth)
         self.regularization = nn.Parameter(torch.tensor([REGULARIZATION]))
+        for name, module in self.named_modules():
+            if isinstance(module, nn.Conv2d) and not name.startswith("encoder."):
+                _begin(module, is_constant=name == "label_encoder.importance")
 
     def features(self, pictures: Tensor) -> Features:
         """Of normalized pictures (B, 3, H, W), sides multiples of 16 (32 with four levels)."""
@@ -134,7 +144,7 @@ class Rts(nn.Module):
 
     def heads(self, pyramid: Sequence[Tensor]) -> Features:
         """What the models see of the encoder's features."""
-        return Features(tuple(pyramid), self.mask_feature(pyramid), self.instance_feature(pyramid[2]))
+        return Features(self.mask_feature(pyramid), self.instance_feature(pyramid[2]), self.decoder.reduce(pyramid))
 
     def first_mask_model(self, objects: int) -> Tensor:
         """(objects, encoding, C, 3, 3): zero, from where the fit begins."""
@@ -160,7 +170,7 @@ class Rts(nn.Module):
 
         Score (i, j) belongs to pixel (i, j) times ``instance_stride``.
         """
-        return correlate(model=model, features=_one_sample(features, len(model)))[:, 0]
+        return correlate(_one_sample(features, len(model)), model)[:, 0]
 
     def segment(self, model: Tensor, features: Features, scores: Tensor | None) -> Tensor:
         """Logits (B, 1, H/2, W/2).
@@ -170,10 +180,27 @@ class Rts(nn.Module):
             features: Of the pictures, or of the one that all objects are in.
             scores: (B, 1, h + 1, w + 1) of the instance; None: without it.
         """
-        encoding = correlate(model=model, features=_one_sample(features.mask, len(model)))[:, 0]
+        return self.decode(self.encoding(model, features.mask), scores, features.reduced)
+
+    def encoding(self, model: Tensor, features: Tensor) -> Tensor:
+        """Encoded masks (B, encoding, h, w), as models (B, encoding, C, 3, 3) say on features (B or 1, C, h, w)."""
+        return correlate(_one_sample(features, len(model)), model)[:, 0]
+
+    def decode(self, encoding: Tensor, scores: Tensor | None, reduced: Sequence[Tensor]) -> Tensor:
+        """See ``segment``."""
         if scores is not None:
             encoding = conditioned(encoding, self.score_encoder(scores))
-        return self.decoder(features.pyramid, encoding)
+        return self.decoder(reduced, encoding)
+
+
+def _begin(convolution: nn.Conv2d, *, is_constant: bool) -> None:
+    """Without normalization, layers have to begin at a size that neither fades nor grows; W begins as 1."""
+    if is_constant:
+        nn.init.zeros_(convolution.weight)
+    else:
+        nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+    if convolution.bias is not None:
+        nn.init.constant_(convolution.bias, float(is_constant))
 
 
 def _one_sample(features: Tensor, objects: int) -> Tensor:

@@ -35,16 +35,20 @@ class Decoder(nn.Module):
         self.narrow = nn.ModuleList(nn.Conv2d(deep, width, 1) for width, deep in pairwise(widths))
         self.head = nn.Conv2d(widths[0], 4, 3, padding=1)
 
-    def forward(self, pyramid: Sequence[Tensor], encoding: Tensor) -> Tensor:
+    def reduce(self, pyramid: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """What all objects of a crop share: features (B, width, H/s, W/s) of the encoder's at strides 4, 8, ..."""
+        return tuple(level.reduce(features) for level, features in zip(self.levels, pyramid, strict=True))  # type: ignore[operator]
+
+    def forward(self, reduced: Sequence[Tensor], encoding: Tensor) -> Tensor:
         """Logits (B, 1, H/2, W/2).
 
         Args:
-            pyramid: Features (B or 1, C, H/s, W/s) at strides 4, 8, ...; objects of one crop share them.
+            reduced: See ``reduce``; B or 1 of them.
             encoding: (B, D, h, w).
         """
         deep: Tensor | None = None
         for number in reversed(range(len(self.levels))):
-            deep = self.levels[number](pyramid[number], encoding, deep)
+            deep = self.levels[number](reduced[number], encoding, deep)
             if number:
                 deep = self.narrow[number - 1](deep).relu()
         assert deep is not None
@@ -64,9 +68,9 @@ class Level(nn.Module):
         self.attend = Attention(width)
         self.refine_again = Refinement(width)
 
-    def forward(self, features: Tensor, encoding: Tensor, deep: Tensor | None) -> Tensor:
-        """(B, width, h, w) of features (B or 1, C, h, w), encoding (B, D, ...) and the level below (B, width, ...)."""
-        own = self.reduce(features).expand(len(encoding), -1, -1, -1)
+    def forward(self, reduced: Tensor, encoding: Tensor, deep: Tensor | None) -> Tensor:
+        """(B, width, h, w) of reduced (B or 1, width, h, w), encoding (B, D, ...), the level below (B, width, ...)."""
+        own = reduced.expand(len(encoding), -1, -1, -1)
         own = self.refine(self.mix(torch.cat([own, enlarged(encoding, own)], 1)))
         return self.refine_again(self.attend(own, deep))
 

@@ -76,6 +76,10 @@ class SampleMemory:
         self._newest = slot
         return slot
 
+    def first(self) -> SampleMemory:
+        """A memory of the samples that began this one; where they were replaced, of what took their slots."""
+        return SampleMemory(self._config, {name: each[: self._first] for name, each in self._stored.items()})
+
     def state(self) -> dict[str, Tensor]:
         """All of it as tensors; ``restored`` makes the same memory of it."""
         newest = -1 if self._newest is None else self._newest

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from vss_ray.errors import ConfigError
 
-METHODS = ("segmenter", "evs", "gsvnet", "dcfm", "lmanet")
+METHODS = ("segmenter", "evs", "gsvnet", "dcfm", "lmanet", "rts")
 """What can be trained: modules of this folder."""
 
 

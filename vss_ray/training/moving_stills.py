@@ -66,11 +66,12 @@ class Stills:
                 mover.paste(seen, ids, i * step - middle)
         exposures = 1 + self._config.exposure * smooth_noise(length, rng)
         noise = int(rng.integers(self._config.noise + 1))
-        images = [_developed(seen, exposure, noise, rng) for (seen, _), exposure in zip(frames, exposures, strict=True)]
+        images = [developed(seen, exposure, noise, rng) for (seen, _), exposure in zip(frames, exposures, strict=True)]
         return np.stack(images), np.stack([ids for _, ids in frames])
 
 
-def _developed(image: NDArray[np.uint8], exposure: float, noise: int, rng: np.random.Generator) -> Any:
+def developed(image: NDArray[np.uint8], exposure: float, noise: int, rng: np.random.Generator) -> Any:
+    """``image`` as a camera gives it that exposes a little differently, with grain of up to ``noise`` levels."""
     colors = exposure * (1 + 0.005 * rng.normal(0, 1, 3))
     table = np.clip(np.arange(256)[:, None] * colors + 0.5, 0, 255).astype(np.uint8)
     exposed = cv2.LUT(image, table[None])

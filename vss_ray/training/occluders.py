@@ -40,11 +40,12 @@ def cut_out(image: NDArray[np.uint8], labels: NDArray[np.uint8], classes: Sequen
             box = np.s_[y - 1 : y + h + 1, x - 1 : x + w + 1]
             inside = pieces[box] == i
             center = (float(centers[i][0] / width), float(centers[i][1] / height))
-            found.append(Cutout(_filled(image[box], inside), _soft(inside), label, center))
+            found.append(Cutout(_filled(image[box], inside), soft(inside), label, center))
     return found
 
 
-def _soft(inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
+def soft(inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """``Cutout.alpha`` of where a thing is."""
     alpha = cv2.GaussianBlur(inside.astype(np.uint8) * 255, (3, 3), 0, borderType=cv2.BORDER_CONSTANT)
     return alpha  # type: ignore[return-value]
 

@@ -13,7 +13,16 @@ RATE = 15.0
 class Scenes:
     """Videos of different streets, rendered once and kept in memory."""
 
-    def __init__(self, count: int = 8, num_frames: int = 40, *, height: int = 360, width: int = 480, seed: int = 0):
+    def __init__(
+        self,
+        count: int = 8,
+        num_frames: int = 40,
+        *,
+        height: int = 360,
+        width: int = 480,
+        seed: int = 0,
+        instances: bool = False,
+    ):
         """Render.
 
         Args:
@@ -22,6 +31,7 @@ class Scenes:
             height: Of the pictures, pixels.
             width: Of the pictures, pixels.
             seed: Of the first video; the others have the next ones.
+            instances: Ids of things in the place of labels.
 
         Raises:
             ConfigError: Sizes or counts that make no scene.
@@ -30,9 +40,10 @@ class Scenes:
         for i in range(count):
             config = scenes.Config(height=height, width=width, num_frames=num_frames, fps=RATE, seed=seed + i)
             frames = list(scenes.render(config))
-            self._videos.append((np.stack([f.rgb for f in frames]), np.stack([f.labels for f in frames])))
+            ids = np.stack([f.instances if instances else f.labels for f in frames])
+            self._videos.append((np.stack([f.rgb for f in frames]), ids))
 
-    def sample(self, length: int, step: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def sample(self, length: int, step: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray]:
         """See ``sequences.Source``; where a video is too short for the step, a smaller one is taken."""
         images, labels = self._videos[rng.integers(len(self._videos))]
         taken = stretch(len(images), length, step, rng)

@@ -93,7 +93,7 @@ def batches(
         source = sources[rng.choice(len(sources), p=shares)][0]
         return _view(*source.sample(length, int(rng.choice(config.distances)), rng), config, rng)
 
-    made = _ahead(sequence, steps * batch, ahead=2 * batch, threads=_threads(device))
+    made = made_ahead(sequence, steps * batch, ahead=2 * batch, threads=num_threads(device))
     for _ in range(steps):
         images, labels = zip(*(next(made) for _ in range(batch)), strict=True)
         pixels = torch.from_numpy(np.concatenate(images)).to(device)
@@ -110,12 +110,12 @@ def _view(
     return np.stack([image for image, _ in frames]), np.stack([ids for _, ids in frames])
 
 
-def _threads(device: torch.device | str) -> int:
+def num_threads(device: torch.device | str) -> int:
     """One beside a training on the CPU, which wants the cores itself."""
     return 1 if torch.device(device).type == "cpu" else max(1, (os.cpu_count() or 2) // 2)
 
 
-def _ahead(make: Callable[[int], T], count: int, *, ahead: int, threads: int) -> Iterator[T]:
+def made_ahead(make: Callable[[int], T], count: int, *, ahead: int, threads: int) -> Iterator[T]:
     """``make(0)``, ``make(1)``, ... in order, up to ``ahead`` of them made before they are asked for."""
     with ThreadPoolExecutor(threads) as pool:
         waiting: deque[Future[T]] = deque()
