@@ -34,7 +34,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
-def refused(path: Path, **limits: float) -> str:
+def refused(path: Path, **limits: int) -> str:
     [entry] = list_videos(str(path))
     with pytest.raises(VideoError) as error:
         probe(entry, Limits(**limits))

@@ -29,7 +29,7 @@ def decoded(path: Path) -> tuple[Video, Clip, DecodeStats, list[Frame]]:
 def colors(height: int, width: int) -> np.ndarray:
     """Smooth, from black to white and through all hues."""
     corners = np.array([[[0, 0, 0], [250, 40, 30], [40, 220, 60]], [[30, 60, 240], [128, 128, 128], [255, 255, 255]]])
-    return cv2.resize(corners.astype(np.uint8), (width, height), interpolation=cv2.INTER_LINEAR)
+    return cv2.resize(corners.astype(np.uint8), (width, height), interpolation=cv2.INTER_LINEAR).astype(np.uint8)
 
 
 LOSSLESS = {"preset": "ultrafast", "qp": "0"}
@@ -57,7 +57,7 @@ def test_colors_come_out_as_they_went_in(name, tmp_path) -> None:
     height, width = how.pop("size", (90, 160))
     image = colors(height, width)
     if how.pop("gray", False):
-        image = np.repeat(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None], 3, 2)
+        image = np.repeat(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None], 3, 2).astype(np.uint8)
     write_video(tmp_path / name, [image] * 3, **how)
     video, clip, stats, frames = decoded(tmp_path / name)
     assert (video.height, video.width, len(frames)) == (height, width, 3)

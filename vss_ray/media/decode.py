@@ -198,9 +198,11 @@ class _Decoder:
             self._stats.decoded += 1
             if clip.first_pts is None or clip.last_pts is None:
                 is_asked = number >= clip.start
+            elif unit.pts is None or not clip.first_pts <= unit.pts <= clip.last_pts:
+                is_asked = False
             else:
-                is_asked = unit.pts is not None and clip.first_pts <= unit.pts <= clip.last_pts
-                if is_asked and unit.shown:
+                is_asked = True
+                if unit.shown:
                     insort(self._times, unit.pts)
             self.incomplete += is_asked and unit.corrupt
             yield from self._decoded(packet, is_asked)
