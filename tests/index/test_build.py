@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import threading
 import uuid
 
 import numpy as np
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from vss_ray.errors import StorageError
-from vss_ray.index import build
+from vss_ray.index import build, tables
 from vss_ray.index.build import Counts, compact
 from vss_ray.index.schema import CLIPS, SCHEMA_VERSION, frames_schema, keyframes_schema, record_schema, stored_schema
 from vss_ray.index.search import search
@@ -121,8 +122,9 @@ def test_same_records_same_bytes_whatever_was_there(location):
     assert compact(location).num_frames == 20
 
 
-def test_tables_of_different_records_are_refused(location):
+def test_tables_of_different_records_are_refused(location, monkeypatch):
     """As a kill between two of the three leaves them, until they are made anew."""
+    monkeypatch.setattr(tables, "REPLACED_SECONDS", 0.1)
     commit_clip(location, "v", 0, 10)
     compact(location)
     before = location.read(PATHS["frames"])
@@ -133,6 +135,20 @@ def test_tables_of_different_records_are_refused(location):
         search(location, "car", CLASSES)
     compact(location)
     assert len(search(location, "car", CLASSES)) == 1
+
+
+def test_who_asks_while_tables_are_replaced_gets_the_new_ones(location):
+    commit_clip(location, "v", 0, 10)
+    compact(location)
+    before = location.read(PATHS["frames"])
+    commit_clip(location, "v", 10, 20)
+    compact(location)
+    new = location.read(PATHS["frames"])
+    location.write(PATHS["frames"], before)
+    replacing = threading.Timer(0.3, location.write, (PATHS["frames"], new))
+    replacing.start()
+    assert [hit.frames for hit in search(location, "car", CLASSES)] == [20]
+    replacing.join()
 
 
 def test_a_run_without_clips_has_empty_tables(location):

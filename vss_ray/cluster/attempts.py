@@ -89,7 +89,7 @@ class Attempts:
     def __init__(self, most: int = MOST, seconds: float | None = None) -> None:
         self.most, self._seconds = most, seconds
         # Where the driver is: what takes that node with it takes all.
-        self._ledger = _Ledger.options(scheduling_strategy=_on(ray.get_runtime_context().get_node_id())).remote()
+        self._ledger: Any = _Ledger.options(scheduling_strategy=_on(ray.get_runtime_context().get_node_id())).remote()
 
     def once_more(self) -> Attempts:
         """The same counts, and one attempt more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from tempfile import TemporaryDirectory
@@ -22,8 +23,12 @@ PATHS = {name: f"tables/{name}.parquet/part-0.parquet" for name in ("clips", "fr
 """Where the tables are in OUT."""
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
-
 REBUILD = "run `vss status OUT --compact` to make it anew"
+REPLACED_SECONDS, AGAIN_SECONDS = 5.0, 0.05
+"""How long it is tried to find tables that belong together, and how often."""
+
+Footers = Mapping[str, pq.FileMetaData]
+"""By the name of the table."""
 
 STORED, WIDE = "stored", "wide"
 """Views of the frames as they are stored, every number in a column of its own: see ``schema.stored_schema``."""
@@ -56,18 +61,13 @@ def connect(
     Raises:
         StorageError: There are no tables, they cannot be read, or they are of another version or other classes.
     """
-    try:
-        files = RangedFiles(location, {**PATHS, **further})
-    except MissingError as error:
-        raise StorageError(
-            f"{location.root} has no tables: run `vss segment` first, or `vss status OUT --compact` if it has run"
-        ) from error
+    files, footers = _opened(location, {**PATHS, **further})
     with (
         closing(files),
         TemporaryDirectory(prefix="vss-search-") as scratch,
         duckdb.connect(config={**SETTINGS, "temp_directory": scratch}) as connection,
     ):
-        num_classes = _check(location, taxonomy, files)
+        num_classes = _check(location, taxonomy, footers)
         connection.register_filesystem(files)
         try:
             connection.execute(CACHE)
@@ -111,23 +111,49 @@ def _frames(num_classes: int) -> str:
     return f"CREATE VIEW frames AS SELECT {', '.join([*stored_schema(0).names, *made])} FROM {WIDE}"
 
 
-def _check(location: Location, taxonomy: Taxonomy, files: RangedFiles) -> int:
-    """How many classes the tables have; 0: there is no clip yet."""
-    footers: dict[str, pq.FileMetaData] = {}
-    for name, path in PATHS.items():
+def _opened(location: Location, paths: Mapping[str, str]) -> tuple[RangedFiles, Footers]:
+    """The files, with the footers of the tables, which come from one compaction.
+
+    Tables are replaced one after the other; whoever opens some before and some after that opens them all again.
+    """
+    until = time.monotonic() + REPLACED_SECONDS
+    while True:
         try:
-            footers[name] = pq.read_metadata(files.files[name])
-        except (pa.ArrowException, OSError) as error:
-            raise StorageError(f"{location.url(path)} is no Parquet file: {error}; {REBUILD}") from error
-        version = (footers[name].metadata or {}).get(VERSION_KEY, b"none").decode()
-        if version != str(SCHEMA_VERSION):
+            files = RangedFiles(location, paths)
+        except MissingError as error:
             raise StorageError(
-                f"{location.url(path)}: got schema version {version}, wanted {SCHEMA_VERSION}; {REBUILD}"
-            )
-    if len({(footer.metadata or {}).get(BUILD_KEY) for footer in footers.values()}) > 1:
+                f"{location.root} has no tables: run `vss segment` first, or `vss status OUT --compact` if it has run"
+            ) from error
+        try:
+            footers = {name: _footer(location, name, files) for name in PATHS}
+            if len({(footer.metadata or {}).get(BUILD_KEY) for footer in footers.values()}) == 1:
+                return files, footers
+            if time.monotonic() > until:
+                raise StorageError(
+                    f"the tables in {location.root} are being replaced, or that was cut off; ask again, or {REBUILD}"
+                )
+        except BaseException:
+            files.close()
+            raise
+        files.close()
+        time.sleep(AGAIN_SECONDS)
+
+
+def _footer(location: Location, name: str, files: RangedFiles) -> pq.FileMetaData:
+    try:
+        footer = pq.read_metadata(files.files[name])
+    except (pa.ArrowException, OSError) as error:
+        raise StorageError(f"{location.url(PATHS[name])} is no Parquet file: {error}; {REBUILD}") from error
+    version = (footer.metadata or {}).get(VERSION_KEY, b"none").decode()
+    if version != str(SCHEMA_VERSION):
         raise StorageError(
-            f"the tables in {location.root} are being replaced, or that was cut off; ask again, or {REBUILD}"
+            f"{location.url(PATHS[name])}: got schema version {version}, wanted {SCHEMA_VERSION}; {REBUILD}"
         )
+    return footer
+
+
+def _check(location: Location, taxonomy: Taxonomy, footers: Footers) -> int:
+    """How many classes the tables have; 0: there is no clip yet."""
     num_classes = sum(name.startswith("area_") for name in footers["frames"].schema.to_arrow_schema().names)
     if num_classes not in (0, len(taxonomy)):
         raise StorageError(
