@@ -140,7 +140,9 @@ class Infer:
         return [[i for i in healthy if [i] not in alone], *alone]
 
     def _infer(self, clips: list[Prepared]) -> list[Inferred | Exception]:
-        if self._broken is not None or not clips:
+        if not clips:
+            return []
+        if self._broken is not None:
             return [self._broken] * len(clips)
         try:
             with _watched(self._attempts, "infer", [prepared.clip for prepared in clips]):
