@@ -75,7 +75,7 @@ class OperatingPoint(BaseModel):
     clip_attempts: int = Field(default=3, ge=1)
     """How often a clip may take its worker with it, or hang, until it is left alone."""
     clip_timeout_seconds: float | None = Field(default=None, gt=0)
-    """What a stage may take for a clip, or a batch of them, until it hangs; by default 120 s and one a frame,
+    """What a stage may take for a clip, or a batch of them, until it hangs; by default 600 s and one a frame,
     ten where networks run."""
 
     @field_validator(*FAMILIES, mode="before")

@@ -45,7 +45,7 @@ def main(
                 total.unfinished += 1
                 console.print(f": {error}", style="red", markup=False)
                 continue
-            verdict = judge(out, workplace.reference)
+            verdict = judge(out, workplace.reference, workplace.poisoned(drawn))
             total.add(course, verdict)
             console.print(f": {course}: {verdict}", style="" if verdict.is_clean else "red", markup=False)
     total.survivors = len(workplace.survivors)

@@ -18,6 +18,8 @@ ELSEWHERE = ("raylet", "node")
 SERVER = "s3 server"
 """Killed as well, and started again, where the round writes to one."""
 
+POISONED = 0.2
+"""Share of rounds with a poisoned clip."""
 START_SECONDS = 6.0
 """About how long it takes until clips are made."""
 
@@ -37,6 +39,18 @@ class Fault:
 
 
 @dataclass(frozen=True)
+class Poison:
+    """A clip whose worker dies of it, see ``tests.chaos.poison``."""
+
+    share: float
+    """Where it stands among all clips."""
+    stage: str
+
+    def __str__(self) -> str:
+        return f"poison at {self.share:.0%} in {self.stage}"
+
+
+@dataclass(frozen=True)
 class Plan:
     """A round."""
 
@@ -49,10 +63,12 @@ class Plan:
     """Share of requests to the S3 server that go wrong on the way."""
     faults: tuple[Fault, ...]
     """In the order in which they strike."""
+    poison: Poison | None = None
 
     def __str__(self) -> str:
         storm = f" in a storm of {self.storm:.0%}" if self.storm else ""
-        return f"{self.number:3} {self.arrangement}, {self.storage}{storm}: {', '.join(map(str, self.faults))}"
+        what = ", ".join(map(str, (*self.faults, *filter(None, [self.poison]))))
+        return f"{self.number:3} {self.arrangement}, {self.storage}{storm}: {what}"
 
 
 CALM = Plan(0, -1, "two nodes", "disk", 0.0, ())
@@ -71,7 +87,9 @@ def plan(seed: int, number: int) -> Plan:
     others += [SERVER] if storage == "s3" else []
     victims = [dealt[place], *chance.choices(others, k=chance.choice((0, 0, 1, 2)))]
     faults = sorted((_fault(victim, chance) for victim in victims), key=lambda fault: (fault.share, fault.seconds))
-    return Plan(chance.getrandbits(32), number, "alone" if alone else "two nodes", storage, storm, tuple(faults))
+    poison = Poison(chance.random(), chance.choice(("prepare", "finish"))) if chance.random() < POISONED else None
+    where: Arrangement = "alone" if alone else "two nodes"
+    return Plan(chance.getrandbits(32), number, where, storage, storm, tuple(faults), poison)
 
 
 def _fault(victim: str, chance: random.Random) -> Fault:

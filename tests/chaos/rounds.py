@@ -1,4 +1,4 @@
-"""One round: start ``vss segment``, kill whom the plan says, start it again until it ends by itself with 0."""
+"""One round: start ``vss segment``, kill whom the plan says, start it again until it ends by itself and well."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import subprocess
 import sys
 import time
 from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
-from tests.chaos.archive import OPTIONS
 from tests.chaos.arrangements import Where
 from tests.chaos.plan import SERVER, Fault, Plan
 from tests.chaos.server import Server
@@ -23,7 +23,7 @@ from vss_ray.storage.commit import committed
 from vss_ray.storage.location import Location
 
 MOST_RUNS = 10
-RUN_SECONDS = 200.0
+RUN_SECONDS = 300.0
 """A run that takes longer hangs."""
 POLL_SECONDS = 0.05
 COUNT_SECONDS = 0.2
@@ -64,17 +64,28 @@ class Round:
     Args:
         plan: What is to happen.
         where: ``vss segment`` works.
-        server: Of S3, if the round writes to one.
+        server: Of S3.
         watch: Told of all processes.
         env: Of ``vss segment``.
         log: What the last run said.
+        options: Of ``vss segment``.
     """
 
     def __init__(
-        self, plan: Plan, where: Where, server: Server | None, watch: Watch, env: dict[str, str], log: Path
+        self,
+        plan: Plan,
+        where: Where,
+        server: Server,
+        watch: Watch,
+        *,
+        env: dict[str, str],
+        log: Path,
+        options: Sequence[str],
     ) -> None:
-        self._plan, self._where, self._server, self._watch = plan, where, server, watch
+        self._where, self._server, self._watch = where, server, watch
         self._env, self._log = env, log
+        self._options = [*options, *where.options]
+        self._poisoned = plan.poison is not None
         self._chance = random.Random(plan.seed)
         self._faults = deque(plan.faults)
         self._course = Course()
@@ -85,15 +96,15 @@ class Round:
         Args:
             source: The archive.
             location: OUT, which holds nothing yet.
-            planned: Clips of the archive.
+            planned: Clips that can be done.
 
         Raises:
             UnfinishedError: There is no last one.
         """
         began = time.monotonic()
         vss = Path(sys.executable).with_name("vss")
-        command = [str(vss), "segment", str(source), location.root, *OPTIONS, *self._where.options]
-        while not self._course.exits or self._course.exits[-1]:
+        command = [str(vss), "segment", str(source), location.root, *self._options]
+        while not self._is_over(location, planned):
             if len(self._course.exits) == MOST_RUNS:
                 raise UnfinishedError(f"exit codes {self._course.exits}, the last run said:\n{self._said()}")
             with self._log.open("w") as log:
@@ -108,6 +119,12 @@ class Round:
         self._course.missed = len(self._faults)
         self._course.seconds = time.monotonic() - began
         return self._course
+
+    def _is_over(self, location: Location, planned: int) -> bool:
+        """Ended with 0, or, of poison alone, with 2."""
+        if not self._poisoned:
+            return self._course.exits[-1:] == [0]
+        return self._course.exits[-1:] == [2] and _count(location) == planned
 
     def _disturb(self, process: subprocess.Popen, location: Location, planned: int) -> int:
         """Until the driver ends; its exit code."""
@@ -147,7 +164,6 @@ class Round:
 
     def _strike(self, fault: Fault, driver: psutil.Process) -> bool:
         if fault.victim == SERVER:
-            assert self._server is not None
             self._server.kill(self._chance.uniform(0.0, 2.0))
             return True
         return kill(fault.victim, driver, self._where, self._chance)

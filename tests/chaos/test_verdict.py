@@ -26,8 +26,17 @@ def write_clip(location: Location, key: tuple[str, str], mask: bytes = b"mask", 
     zeros = {field.name: _zeros(field.type, len(frames)) for field in record_schema(2)}
     columns = {"video_id": [video] * 5, "clip_id": [clip] * 5, "frame": frames, "pts_seconds": frames / 10}
     columns |= {"key_distance": [distance] * 5, "pass": ["full"] * 5, "embedding": [None] * 5}
-    row = {field.name: 0 for field in CLIPS if not field.nullable} | {"pass": "full", "source": "street.mp4"}
-    row |= {"video_id": video, "clip_id": clip, "start": start, "stop": stop, "start_seconds": start / 10}
+    numbers = [field for field in CLIPS if not (field.nullable or pa.types.is_list(field.type))]
+    row = {field.name: pa.scalar(0).cast(field.type).as_py() for field in numbers}
+    row |= {
+        "pass": "full",
+        "source": "street.mp4",
+        "video_id": video,
+        "clip_id": clip,
+        "start": start,
+        "stop": stop,
+        "start_seconds": start / 10,
+    }
     commit(location, video, clip, mask, pa.table(zeros | columns, record_schema(2)), row)
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import psutil
 
-from tests.chaos import archive
+from tests.chaos import archive, poison
 from tests.chaos.arrangements import Alone, TwoNodes
 from tests.chaos.plan import CALM, Plan
 from tests.chaos.rounds import Course, Round
 from tests.chaos.server import BUCKET, Server
-from tests.chaos.verdict import Reference
+from tests.chaos.verdict import Key, Reference
 from tests.chaos.watch import Watch
 from vss_ray.storage.location import Location
 
@@ -42,6 +42,7 @@ class Workplace:
             self.watch = Watch(scratch=self._work / "tmp", sessions=self._work / "ray")
             self.watch.scratch.mkdir()
             os.environ |= {MARK: str(os.getpid()), "TMPDIR": str(self.watch.scratch), "RAY_TMPDIR": str(self._work)}
+            os.environ["PYTHONPATH"] = str(Path(__file__).parents[2])  # for the plug-in
             os.environ |= {"RAY_AUTH_MODE": "disabled", **PROMPT}
             stack.callback(self._end_survivors)
             self._server = Server(self._work / "s3")
@@ -52,7 +53,7 @@ class Workplace:
             archive.make(self._work / "archive")
             self._server.wait()
             calm = self._location(CALM)
-            self.calm_seconds = self._play(CALM, calm, 1).seconds
+            self.calm_seconds = self._play(CALM, calm, 0).seconds
             self.reference = Reference.of(calm)
             self._stack = stack.pop_all()
         return self
@@ -69,7 +70,7 @@ class Workplace:
         out = self._location(plan)
         self._server.storm(plan.storm, plan.seed)
         try:
-            course = self._play(plan, out, len(self.reference.clips))
+            course = self._play(plan, out, len(self.reference.clips) - len(self.poisoned(plan)))
         finally:
             self._server.storm(0.0, plan.seed)
             self._nodes.mend()
@@ -78,8 +79,18 @@ class Workplace:
 
     def _play(self, plan: Plan, out: Location, planned: int) -> Course:
         where = self._nodes if plan.arrangement == "two nodes" else Alone()
-        course = Round(plan, where, self._server, self.watch, self._env, self._work / "vss.log")
-        return course.play(self._work / "archive", out, planned)
+        options = [*archive.OPTIONS]
+        for video_id, clip_id in self.poisoned(plan) if plan.poison else ():
+            settings = {"name": poison.__name__, "video_id": video_id, "clip_id": clip_id, "stage": plan.poison.stage}
+            options += [f"--set=method.{name}={value}" for name, value in settings.items()]
+        log = self._work / "vss.log"
+        now = Round(plan, where, self._server, self.watch, env=self._env, log=log, options=options)
+        return now.play(self._work / "archive", out, planned)
+
+    def poisoned(self, plan: Plan) -> list[Key]:
+        """The clip that is poisoned, if one is."""
+        clips = sorted(self.reference.clips) if plan.poison else []
+        return [clips[int(plan.poison.share * len(clips))]] if plan.poison else []
 
     def _location(self, plan: Plan) -> Location:
         name = f"out-{plan.number}"

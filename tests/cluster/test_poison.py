@@ -22,7 +22,7 @@ from vss_ray.storage.location import Location
 
 pytestmark = pytest.mark.ray
 POINT = ["method.name=cluster.poisoned", "segmenter.name=conformance.nearest_color", "keyframes.every=10"]
-POINT += ["clip_attempts=2", "clip_timeout_seconds=5"]
+POINT += ["clip_attempts=2", "clip_timeout_seconds=8"]
 HEALTHY = ("good0", "good1", "good2", "good3")
 
 
@@ -38,10 +38,10 @@ class Archive:
         for name, dose in doses.items():
             (self.doses / name).write_text(dose)
 
-    def label(self, **options):
+    def label(self, *overrides: str, **options):
         console = Console(width=200)
         with console.capture() as told:
-            point = config.load("evs", [*POINT, f"method.doses={self.doses}"])
+            point = config.load("evs", [*POINT, f"method.doses={self.doses}", *overrides])
             summary = segment(
                 str(self.source), str(self.out), point, address=None, console=console, **{"limit": None, **options}
             )
@@ -63,6 +63,15 @@ def brief(failures: dict[str, Failure]) -> dict[str, tuple]:
     return {name: (f.stage, f.error, f.signal, f.attempts) for name, f in failures.items()}
 
 
+@pytest.fixture(scope="module")
+def undisturbed(local_ray, archive, tmp_path_factory) -> str:
+    """sha256 of the video's mask. What is compiled once on a machine is compiled then, before the watchdog looks on."""
+    healthy = Archive(tmp_path_factory.mktemp("healthy"), archive / "day" / "b.mp4", {})
+    assert healthy.label("clip_timeout_seconds=300").clips_failed == 0
+    (digest,) = set(healthy.masks().values())
+    return digest
+
+
 @pytest.fixture
 def beside_gpus(monkeypatch):
     """Three operators, and two clips in one batch."""
@@ -73,13 +82,12 @@ def beside_gpus(monkeypatch):
     monkeypatch.setattr(pipeline, "on_cores", arranged)
 
 
-def test_poison_costs_only_itself_and_stays_until_asked_for(local_ray, archive, tmp_path):
+def test_poison_costs_only_itself_and_stays_until_asked_for(undisturbed, archive, tmp_path):
     doses = {"crash": "segfault prepare", "hang": "hang infer", "memory": "memory finish", "gone": "killed prepare"}
     poisoned = Archive(tmp_path, archive / "day" / "b.mp4", doses)
     summary = poisoned.label()
     assert (summary.clips_done, summary.clips_failed) == (len(HEALTHY), 4)
-    done = poisoned.masks()
-    assert set(done) == set(HEALTHY)
+    assert poisoned.masks() == dict.fromkeys(HEALTHY, undisturbed)
     failures = poisoned.failures()
     assert brief(failures) == {
         "crash": ("prepare", "WorkerDied", "SIGSEGV", 2),
@@ -88,7 +96,7 @@ def test_poison_costs_only_itself_and_stays_until_asked_for(local_ray, archive, 
         "gone": ("prepare", "WorkerDied", "SIGKILL", 3),  # the last one without neighbors
     }
     assert "crashed its worker by SIGSEGV in string_at" in failures["crash"].message
-    assert "tried 2 times and not done after 5 s in hang (line" in failures["hang"].message
+    assert "tried 2 times and not done after 8 s in hang (line" in failures["hang"].message
     assert "most likely because memory ran out" in failures["gone"].message
 
     again = poisoned.label()
@@ -106,28 +114,25 @@ def test_poison_costs_only_itself_and_stays_until_asked_for(local_ray, archive, 
     rest = poisoned.label(retry_failed=True)
     assert (rest.clips_done, rest.clips_failed, rest.clips_before) == (3, 0, len(HEALTHY) + 1)
     assert poisoned.failures() == {}
-    # All are copies of one video: what was done beside poison is what is done alone.
-    assert len(poisoned.masks()) == len(HEALTHY) + 4
-    assert len(set(poisoned.masks().values())) == 1
+    assert poisoned.masks() == dict.fromkeys((*HEALTHY, *doses), undisturbed)
 
 
-def test_what_ray_loses_is_done_in_another_pass(local_ray, archive, tmp_path):
-    """Actors that are gone for good: Ray Data goes on sending them clips, and drops those."""
+def test_what_ray_loses_is_done_in_another_pass(undisturbed, archive, tmp_path):
+    """Actors that are gone for good break the pipeline."""
     poisoned = Archive(tmp_path, archive / "day" / "b.mp4", {"good0a": "lose infer", "good2a": "lose finish"})
     summary = poisoned.label()
     assert (summary.clips_done, summary.clips_failed) == (len(HEALTHY) + 2, 0)
     assert poisoned.failures() == {}
-    assert len(set(poisoned.masks().values())) == 1
+    assert poisoned.masks() == dict.fromkeys((*HEALTHY, "good0a", "good2a"), undisturbed)
 
 
-def test_poison_beside_gpus(local_ray, archive, tmp_path, beside_gpus):
+def test_poison_beside_gpus(undisturbed, archive, tmp_path, beside_gpus):
     """The clips of its batch are done, each alone."""
     doses = {"good0a": "segfault infer", "good2a": "killed prepare", "good3a": "hang finish"}
     poisoned = Archive(tmp_path, archive / "day" / "b.mp4", doses)
     summary = poisoned.label()
     assert (summary.clips_done, summary.clips_failed) == (len(HEALTHY), 3)
-    assert set(poisoned.masks()) == set(HEALTHY)
-    assert len(set(poisoned.masks().values())) == 1
+    assert poisoned.masks() == dict.fromkeys(HEALTHY, undisturbed)
     assert brief(poisoned.failures()) == {
         "good0a": ("infer", "WorkerDied", "SIGSEGV", 2),
         "good2a": ("prepare", "WorkerDied", "SIGKILL", 3),

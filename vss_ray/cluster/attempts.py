@@ -21,6 +21,7 @@ from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from threading import get_ident
 from typing import Any
 
 import ray
@@ -32,8 +33,8 @@ from vss_ray.errors import VssError
 
 MOST = 3
 """Attempts, unless told otherwise: what died once or twice may have had a neighbor that took all memory."""
-FLOOR_SECONDS = 120.0
-"""What every piece of work may take, such as for storage that does not answer for a while."""
+FLOOR_SECONDS = 600.0
+"""What every piece of work may take: storage that is silent is asked again for over seven minutes, see ``patience``."""
 SECONDS_A_FRAME = {"prepare": 1.0, "infer": 10.0, "finish": 1.0}
 """What it may take above that: a hundred times what decoding and motion of a large frame cost a slow core; networks of
 others, on a CPU, are a thing of seconds."""
@@ -76,6 +77,8 @@ class Place:
     """Ray's id of it."""
     trace: str
     """File on that node."""
+    thread: int
+    """That does it."""
 
 
 class Attempts:
@@ -112,7 +115,7 @@ class Attempts:
         """
         keys = list(work)
         with NamedTemporaryFile(prefix="vss-ray-", suffix=".trace") as file:
-            place = Place(ray.get_runtime_context().get_node_id(), file.name)
+            place = Place(ray.get_runtime_context().get_node_id(), file.name, get_ident())
             hopeless = _answer(self._ledger.begin.remote(stage, keys, place, self.most))
             if hopeless:
                 key, places = hopeless.popitem()
@@ -190,7 +193,8 @@ def _deadly(what: str, places: Sequence[Place], seconds: float) -> Deadly:
     """The error that tells how the last attempt ended."""
     traces = [_trace(place) for place in places]  # all of them: to look at one removes it
     trace, tried = traces[-1], f"{what} was tried {len(places)} times"
-    frame = FRAME.search(trace, trace.rfind("(most recent")) if trace else None
+    # The watchdog writes down all threads, each under its number.
+    frame = FRAME.search(trace, max(0, trace.find(f"{places[-1].thread:#018x}"))) if trace else None
     where = f" in {frame['name']} (line {frame['line']} of {frame['file']})" if frame else ""
     if trace is None:
         happened, step, signal = "its node was lost with it the last time", "see to the node", None

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from vss_ray import stages
 from vss_ray.clips import COARSE, Clip
 from vss_ray.cluster.attempts import Attempts, Deadly
-from vss_ray.cluster.rows import Row, Story, join, split
+from vss_ray.cluster.rows import Row, Story, split
 from vss_ray.config import OperatingPoint
 from vss_ray.errors import ModelError, VssError
 from vss_ray.frames import Inferred, Prepared
@@ -64,9 +64,9 @@ class Prepare:
         """Rows of the manifest to rows of prepared clips, each handed on before the next one is begun."""
         clips = [Clip.from_row(row) for row in manifest.to_pylist()]
         for start in range(0, len(clips), self._together):
-            yield join([self._prepare(clip) for clip in clips[start : start + self._together]])
+            yield pa.concat_tables([self._prepare(clip) for clip in clips[start : start + self._together]])
 
-    def _prepare(self, clip: Clip) -> Row:
+    def _prepare(self, clip: Clip) -> pa.Table:
         return contained("prepare", Row(clip, Story(), {}), self._run, self._attempts)
 
     def _run(self, row: Row) -> Row:
@@ -126,10 +126,10 @@ class Infer:
         for group in self._groups(rows, healthy):
             answers |= zip(group, self._infer([prepared_of(rows[i]) for i in group]), strict=True)
         spent = (time.process_time() - started) / max(1, len(healthy))
-        done = [
-            contained("infer", row, partial(_with_scores, answers.get(i)), None, spent) for i, row in enumerate(rows)
-        ]
-        return join([replace(row, story=row.story.with_costs(**self._load)) for row in done])
+        rows = [replace(row, story=row.story.with_costs(**self._load)) for row in rows]
+        return pa.concat_tables(
+            [contained("infer", row, partial(_with_scores, answers.get(i)), None, spent) for i, row in enumerate(rows)]
+        )
 
     def _groups(self, rows: list[Row], healthy: list[int]) -> list[list[int]]:
         """Rows that advance together; one that shared its batch with the death of a worker goes alone from then on."""
@@ -162,7 +162,7 @@ class Finish:
 
     def __call__(self, table: pa.Table) -> pa.Table:
         """Rows of scores to rows without arrays: what is left to tell."""
-        return join([contained("finish", row, self._run, self._attempts) for row in split(table)])
+        return pa.concat_tables([contained("finish", row, self._run, self._attempts) for row in split(table)])
 
     def _run(self, row: Row) -> Row:
         if self._method is None:
@@ -224,18 +224,26 @@ def _with_scores(answer: Inferred | Exception | None, row: Row) -> Row:
 
 def contained(
     stage: str, row: Row, run: Callable[[Row], Row], attempts: Attempts | None = None, spent: float = 0.0
-) -> Row:
-    """Run one stage on one clip; whatever goes wrong becomes the clip's failure and costs nothing else.
+) -> pa.Table:
+    """Run one stage on one clip, to a table of one row; what goes wrong is the clip's failure and costs nothing else.
 
     Also the place where a clip's costs are read off: CPU seconds of this process (``spent`` were before this call),
     bytes that go on, memory.
     """
     if row.story.failure is not None:
-        return row
+        return row.to_arrow()
     began, started = time.time() - spent, time.process_time() - spent
     try:
         with _watched(attempts, stage, [row.clip]):
             done = run(row)
+        costs = {
+            f"{stage}_began": began,
+            f"{stage}_ended": time.time(),
+            f"{stage}_seconds": time.process_time() - started,
+            f"{stage}_bytes": float(done.num_bytes),
+            f"{stage}_memory": float(_peak_memory()),
+        }
+        return replace(done, story=done.story.with_costs(**costs).at(stage, PLACE)).to_arrow()
     except Exception as error:  # the boundary: a clip that fails is a row, not an end of the run
         failure = Failure(
             video_id=row.clip.video_id,
@@ -244,15 +252,7 @@ def contained(
             stage=stage,
             **told(error),
         )
-        return Row(row.clip, replace(row.story, failure=failure), {})
-    costs = {
-        f"{stage}_began": began,
-        f"{stage}_ended": time.time(),
-        f"{stage}_seconds": time.process_time() - started,
-        f"{stage}_bytes": float(done.num_bytes),
-        f"{stage}_memory": float(_peak_memory()),
-    }
-    return replace(done, story=done.story.with_costs(**costs).at(stage, PLACE))
+        return Row(row.clip, replace(row.story, failure=failure), {}).to_arrow()
 
 
 def prepared_of(row: Row) -> Prepared:

@@ -54,10 +54,9 @@ GPU_CLIPS = 4
 def label_clips(run: Run, clips: Sequence[Clip], resources: Resources, attempts: Attempts) -> Iterator[Row]:
     """Run the pipeline over ``clips`` and yield them as they are committed, or have failed.
 
-    Not every clip need come back: a block that Ray cannot produce is dropped.
-
     Raises:
-        RayError: The pipeline broke.
+        RayError: The pipeline broke, such as because an actor is gone that Ray does not start again.
+        ExecutionTimeoutError: It does not get anywhere.
     """
     # It would write a line for each task into two files that never rotate.
     logging.getLogger("ray.data").setLevel(os.environ.get("RAY_DATA_LOG_LEVEL", "WARNING"))
@@ -67,8 +66,6 @@ def label_clips(run: Run, clips: Sequence[Clip], resources: Resources, attempts:
     context.autoscaling_config.actor_pool_util_upscaling_threshold = QUEUE_FOR_ANOTHER
     placed = placement(run.point, resources.gpus > 0)
     labelled = (on_cores if placed.device == "cpu" else beside_gpus)(run, clips, resources, placed, attempts)
-    # On the dataset, not on the context that all share: elsewhere an error must stay one.
-    labelled.context.max_errored_blocks = -1
     labelled.context.max_consecutive_actor_init_deaths = attempts.most * max(resources.cpus, resources.gpus)
     labelled.context.execution_no_progress_timeout_s = attempts.longest(clips)
     for batch in labelled.iter_batches(batch_size=1, batch_format="pyarrow"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from random import Random
 
 from ray.data.exceptions import ExecutionTimeoutError
 from ray.exceptions import RayError
@@ -27,8 +28,8 @@ UNSTORED = 3
 """Clips in a row that cannot be stored; then OUT takes nothing any more, and all others would fail as well. One alone
 may be a worker's own misfortune, and is a row of failure like any other."""
 
-PASSES = 3
-"""How often the pipeline is run over what did not come back of it."""
+IN_VAIN = 3
+"""How often the pipeline is run, one time after the other, over clips none of which comes back."""
 MOST_ALONE = 20
 """Clips that get another chance without neighbors; where memory fails more of them, it is too small for the whole."""
 
@@ -139,13 +140,17 @@ class Work:
     failures: dict[Key, Failure]
     """Kept up to date, clip by clip."""
     unstored: int = 0
-    """Clips in a row that could not be."""
+    """Clips in a row that could not be stored, up to now."""
 
     def do(self, clips: Sequence[Clip]) -> None:
         """Every clip ends as done or as a failure, whatever becomes of workers, nodes, or the pipeline itself."""
-        lost, cause = list(clips), None
-        for _ in range(PASSES):  # a node was lost, or Ray gave up: clips that do not come back are not to blame
-            lost, cause = self._label(lost, self.attempts) if lost else ([], None)
+        lost, cause, in_vain = list(clips), None, 0
+        while lost and in_vain < IN_VAIN:
+            before = len(lost)
+            lost, cause = self._label(lost, self.attempts)
+            in_vain = 0 if len(lost) < before else in_vain + 1
+            # One of them may be what breaks the pipeline: let it not stand in front of the others again.
+            Random(len(lost)).shuffle(lost)
         for clip in lost:
             self.failures[key_of(clip)] = lost_for_good(clip, cause)
         killed = [clip for clip in clips if self._was_killed(clip)]
@@ -158,8 +163,8 @@ class Work:
         left = {key_of(clip): clip for clip in clips}
         try:
             for row in label_clips(self.run, clips, self.resources, attempts):
-                del left[key_of(row.clip)]
-                self._tell(row)
+                if left.pop(key_of(row.clip), None) is not None:  # Ray may tell twice of what it did twice
+                    self._tell(row)
         except (RayError, ExecutionTimeoutError) as error:
             return list(left.values()), error
         return list(left.values()), None
@@ -173,11 +178,11 @@ class Work:
         else:
             self.failures[key_of(row.clip)] = failure
             self.unstored += (failure.stage, failure.error) == ("finish", StorageError.__name__)
-        if failure is not None and self.unstored == UNSTORED:
-            raise StorageError(
-                f"{failure.message}; {UNSTORED} clips in a row could not be stored, so the run stopped: "
-                f"{self.summary.clips_done} are done, and the same command goes on"
-            )
+            if self.unstored == UNSTORED:
+                raise StorageError(
+                    f"{failure.message}; {UNSTORED} clips in a row could not be stored, so the run stopped: "
+                    f"{self.summary.clips_done} are done, and the same command goes on"
+                )
         if self.trace is not None:
             self.trace.add(row)
         if not self._was_killed(row.clip):
@@ -202,6 +207,6 @@ def lost_for_good(clip: Clip, cause: Exception | None) -> Failure:
         source=clip.source,
         stage="ray",
         error=type(cause).__name__ if cause else "Lost",
-        message=f"{clip.source}, frames {clip.start} to {clip.stop}: lost {PASSES} times; the last time {reason}",
-        attempts=PASSES,
+        message=f"{clip.source}, frames {clip.start} to {clip.stop}: lost {IN_VAIN} times; the last time {reason}",
+        attempts=IN_VAIN,
     )

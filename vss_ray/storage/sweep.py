@@ -20,8 +20,8 @@ from vss_ray.storage.location import UNFINISHED, Location
 ABANDONED_SECONDS = 3600.0
 """A write that is alive adds something within the hour: a mask or a table takes minutes."""
 
-SCRATCH = ("vss-tables-*", "vss-search-*", "vss-export-*")
-"""Folders in which compaction, search and export put what memory does not hold."""
+SCRATCH = ("vss-tables-*", "vss-search-*", "vss-export-*", "vss-ray-*.trace")
+"""Folders in which compaction, search and export put what memory does not hold; what workers that died have told."""
 SCRATCH_SECONDS = 24 * 3600.0
 """Of a search that somebody reads from may long stand still."""
 
@@ -55,8 +55,9 @@ def _files(root: Path, before: float) -> int:
 def _scratch(before: float) -> None:
     for folder in chain.from_iterable(map(Path(gettempdir()).glob, SCRATCH)):
         with suppress(OSError):
-            if max(path.lstat().st_mtime for path in (folder, *folder.iterdir())) < before:
-                shutil.rmtree(folder)
+            inside = folder.iterdir() if folder.is_dir() else ()
+            if max(path.lstat().st_mtime for path in (folder, *inside)) < before:
+                shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
 
 
 def _uploads(root: str, before: datetime) -> int:
