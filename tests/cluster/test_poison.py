@@ -144,12 +144,12 @@ def test_a_file_that_kills_its_probe_costs_only_itself(local_ray, archive, tmp_p
     for name in ("a", "b", "crash", "d"):
         os.link(archive / "a.mp4", tmp_path / f"{name}.mp4")
 
-    def probe(entry, real=planning.probe):
+    def probe(entry, *limits, real=planning.probe):
         if "crash" in entry.url:
             import ctypes
 
             ctypes.string_at(0)
-        return real(entry)
+        return real(entry, *limits)
 
     ray.cloudpickle.register_pickle_by_value(planning)
     try:
