@@ -109,6 +109,7 @@ def without_ray() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(work, "label_clips", label_clips)
         patch.setattr(work, "connect", lambda address: Resources(1, 0))
+        patch.setattr(work, "Attempts", lambda *_: None)
         patch.setattr(run, "_versions", dict)
         patch.setattr(taxonomy, "load", cache(taxonomy.load))
         yield

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,7 +64,7 @@ def load(weights: Path) -> Rts:
     said = stored.header(weights)
     if said.get("network") != "rts":
         raise ModelError(f"{weights} holds the weights of {said.get('network')!r}; wanted a file of `vss train rts`")
-    shape = {
+    shape: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(said["config"]).items()
     }
     network = Rts(rts.Config(**shape))

@@ -178,7 +178,7 @@ class Tracker:
         mirrored = box.copy()
         mirrored[[0, 2]] = config.width - box[[2, 0]]
         blurred = [cv2.GaussianBlur(picture, (0, 0), sigmaX=x, sigmaY=y) for y, x in BLURS]
-        views = np.stack([picture, picture[:, ::-1], *blurred])
+        views = np.stack([picture, picture[:, ::-1], *blurred]).astype(np.uint8, copy=False)
         boxes = np.stack([box, mirrored, *[box] * len(BLURS)]).astype(np.float32)
         features = self._network.look(views)
         return _Followed(learning.begin(self._network, config.learning, features, seen, boxes), state)

@@ -118,7 +118,7 @@ def tight_box(mask: NDArray) -> tuple[float, float, float, float]:
     """Left, top, right, bottom of what ``mask`` (h, w) holds, pixel edges; NaN where it is empty."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not len(rows):
-        return (np.nan,) * 4
+        return np.nan, np.nan, np.nan, np.nan
     return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
 
 

@@ -160,7 +160,8 @@ class Learner(nn.Module):
             encoding = network.encoding(model, mask_features[:, frame])
             own = None if scores is None else scores[:, frame]
             logits.append(network.decode(encoding, own, [level[:, frame] for level in reduced]))
-            seen = rts.resized(logits[-1].detach().sigmoid(), batch.masks.shape[-2:])
+            height, width = batch.masks.shape[-2:]
+            seen = rts.resized(logits[-1].detach().sigmoid(), (height, width))
             label, importance = (each[:, None] for each in network.label_encoder(seen))
             samples = torch.cat([samples, mask_features[:, frame : frame + 1]], 1)
             targets, counts = torch.cat([targets, label], 1), torch.cat([counts, importance], 1)
