@@ -9,7 +9,7 @@ SEED ?= 0
 export PIP_EXTRA_INDEX_URL
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test lint install benchmark chaos load clean
+.PHONY: help demo test lint install benchmark chaos load odd clean
 
 help:
 	@sed -n '1p' Makefile; grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/'
@@ -36,6 +36,9 @@ test: lint  ## everything that has to be true
 
 chaos: install  ## kill drivers, workers, raylets, nodes and the S3 server at random, then count: SECONDS, ROUNDS, SEED
 	$(BIN)/python -m tests.chaos --seconds $(SECONDS) --rounds $(ROUNDS) --seed $(SEED)
+
+odd: install  ## every odd and damaged file of VSS_TEST_DATA through the whole job; minutes
+	$(BIN)/pytest -m odd tests/cluster/test_odd_files.py
 
 benchmark: install  ## speed, about 25 minutes, and the README's section about it; PARTS='limits frame' takes some
 	$(BIN)/vss benchmark $(PARTS) --work .benchmark --store .github/benchmark.json --readme README.md
