@@ -3,14 +3,16 @@
 So the memory of a worker follows how many frames a clip has, which ``plan`` bounds, and never how large they are. Of N
 frames, of which the network sees M, with small pictures of s pixels, n pixels for the network and C classes:
 
-===================  ===============================================================================================
-bytes, at most       what
-===================  ===============================================================================================
-N * 1.5 s            small pictures
-N * 6 s              ``evs``: motion while it is collected, and once more as the third stage gets it
-M * 3 n, twice       pixels, and the row that hands them on
-M * C n / 8, twice   scores at a quarter of the network's size, likewise
-===================  ===============================================================================================
+=====================  =============================================================================================
+bytes, at most         what
+=====================  =============================================================================================
+N * 1.5 s              small pictures
+N * 6 s                ``evs``: motion while it is collected, and once more as the third stage gets it
+M * 3 n, three times   pixels as they are kept, as they are taken, and in the row that hands them on
+M * C n / 8, twice     scores at a quarter of the network's size, and the row
+=====================  =============================================================================================
+
+At 4096x2304 that is 1.0 MB a frame of ``evs`` as it comes (0.77 measured) and 6.3 MB of ``per_frame`` (6.1 measured).
 
 Beside these there are pictures in full size, as many whatever the clip: the decoder's, one that is looked at, one that
 is labeled and encoded.

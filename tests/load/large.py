@@ -18,7 +18,7 @@ PART = "large"
 HEIGHT, WIDTH, FPS, RENDERED = 2304, 4096, 30, 15
 WORKER = Path(__file__).parents[1] / "cluster" / "one_worker.py"
 LIMIT = 8 * 2**30
-PER_FRAME = {"evs": 1.0e6, "per_frame": 4.0e6}
+PER_FRAME = {"evs": 1.1e6, "per_frame": 6.5e6}
 """Bytes; see ``vss_ray.scan``."""
 
 

@@ -21,7 +21,7 @@ GROWTH_MB = 8.0
 """What the driver may keep of 1,000 clips while they are worked on: their plan, and Ray's own books."""
 STORE_MB = 300.0
 """The object store, whatever the archive."""
-FILES = 400
+FILES = 128
 """Open at once, of the driver and of any other process."""
 
 
