@@ -32,6 +32,7 @@ def write(root: Path, videos: Keyframes, size: int, length: float = 1000.0) -> L
     """A run's tables with nothing in them but embeddings; frame numbers are ten times the seconds."""
     location = Location.open(root)
     clip = {field.name: None if field.nullable else "" if field.type == pa.string() else 0 for field in CLIPS}
+    clip["interlaced"] = False
     clip |= {f.name: [] for f in CLIPS if pa.types.is_list(f.type) and not f.nullable}
     clips = [
         clip | {"video_id": video, "clip_id": "0-1", "source": f"/films/{video}.mp4", "stop_seconds": length}

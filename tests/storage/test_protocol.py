@@ -75,7 +75,7 @@ def store(clip: Clip, of_pass: str) -> None:
     }
     row = {field.name: 0 for field in CLIPS if not field.nullable} | {name: getattr(clip, name) for name in vars(clip)}
     row = {name: row[name] for name in CLIPS.names if name in row} | {"clip_id": clip.clip_id}
-    row |= {"pass": of_pass, "num_frames": count}
+    row |= {"pass": of_pass, "num_frames": count, "interlaced": False}
     frames = pa.table(columns, record_schema(classes))
     commit(OUT, clip.video_id, clip.clip_id, f"{of_pass} {clip.video_id}".encode() * 50, frames, row)
 

@@ -10,6 +10,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
 
+from vss_ray.config import FAMILIES
 from vss_ray.export.classes import things
 from vss_ray.export.report_charts import HEIGHT, Area, Scatter, agreement_text, heat, scatter, stacked
 from vss_ray.export.report_facts import COLUMNS, FARTHEST, STRIP, Facts, Strip, gather
@@ -97,7 +98,7 @@ def percent(share: float) -> str:
 def _point(run: Run) -> dict[str, Any]:
     """What the run was made with, in a few words."""
     point = run.point.to_dict()
-    names = {key: value["name"] for key, value in point.items() if isinstance(value, dict)}
+    names = {key: value["name"] for key, value in point.items() if key in FAMILIES}
     names["keyframes"] += f", every {point['keyframes']['every']}" if "every" in point["keyframes"] else ""
     return {**names, "fingerprint": run.fingerprint}
 
