@@ -68,7 +68,7 @@ def test_short_and_long_forms_are_the_same():
 
 def test_everything_is_written_out():
     content = config.from_dict(MINIMAL).to_dict()
-    assert set(content) == {*FAMILIES, "clip_seconds", "audit", "cut_threshold", "pass"}
+    assert set(content) == {*FAMILIES, "clip_seconds", "audit", "cut_threshold", "pass", "limits"}
     assert content["keyframes"] == {"name": "fixed", "every": 10, "every_seconds": None}
 
 

@@ -17,6 +17,15 @@ COARSE: Pass = "coarse"
 """Of a clip only ``Clip.coarse_frames`` are decoded, and the network labels each."""
 
 
+@dataclass(frozen=True)
+class Damage:
+    """What the packets alone tell of the frames ``[start, stop)``: that file and header differ there."""
+
+    start: int
+    stop: int
+    what: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Video:
     """One file of the archive, as its packets describe it; nothing is decoded.
@@ -44,6 +53,13 @@ class Video:
     time_base: float
     """Seconds per unit of ``pts``."""
     codec_keyframes: tuple[int, ...]
+    sample_aspect_ratio: str | None = None
+    """Width to height of a pixel of the upright picture, such as ``4:3``; None where the file does not say."""
+    stream_index: int = 0
+    """Which stream of the file it is."""
+    num_video_streams: int = 1
+    """How many the file has, cover art not among them."""
+    damage: tuple[Damage, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +93,11 @@ class Clip:
     codec keyframes. Where clips begin at codec keyframes, as they nearly always do, these are the codec keyframes."""
     coarse_pts: tuple[int, ...] = ()
     """Presentation time of each of them; empty where ``first_pts`` is None."""
+    sample_aspect_ratio: str | None = None
+    stream_index: int = 0
+    num_video_streams: int = 1
+    damaged: str | None = None
+    """What is wrong with these frames as far as packets tell; decoding may find more."""
 
     @property
     def clip_id(self) -> str:

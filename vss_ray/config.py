@@ -19,13 +19,16 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from vss_ray import plugins
 from vss_ray.clips import FULL, Pass
 from vss_ray.errors import ConfigError
+from vss_ray.media.limits import Limits
 from vss_ray.networks.stored import SUFFIX
 from vss_ray.segmenters import Description
 
 FAMILIES = {"method": "methods", "segmenter": "segmenters", "keyframes": "keyframes", "flow": "flow", "masks": "masks"}
 """Key of an operating point -> folder of the package whose modules are its legal names."""
-OUTPUT_SCHEMA = 2
+OUTPUT_SCHEMA = 3
 """Version of everything in OUT; part of the fingerprint."""
+FREE = ("pass", "limits")
+"""Keys that may differ from one start of a run to the next."""
 
 T = TypeVar("T")
 
@@ -67,6 +70,8 @@ class OperatingPoint(BaseModel):
     """Change from one picture to the next that counts as a cut (PySceneDetect's content score)."""
     pass_: Pass = Field(default=FULL, alias="pass")
     """``coarse`` labels codec keyframes only, each by the network; the rest of the point waits for ``vss refine``."""
+    limits: Limits = Limits()
+    """What a file may ask for; one that asks for more is refused."""
 
     @field_validator(*FAMILIES, mode="before")
     @classmethod
@@ -89,10 +94,7 @@ class OperatingPoint(BaseModel):
 
     def to_dict(self) -> dict[str, Any]:
         """The form of the YAML, defaults written out."""
-        return {
-            field.alias or name: value.to_dict() if isinstance(value := getattr(self, name), Part) else value
-            for name, field in type(self).model_fields.items()
-        }
+        return {field.alias or name: _plain(getattr(self, name)) for name, field in type(self).model_fields.items()}
 
     def of_pass(self, which: Pass) -> OperatingPoint:
         """This point with another pass; a run takes it for the same point."""
@@ -130,8 +132,9 @@ class OperatingPoint(BaseModel):
         """16 hex digits over the point, the weights and the output schema.
 
         ``pass`` is left out: both passes of a point share an OUT, in which every clip and row says which one made it.
+        So are ``limits``: they decide which files are refused, not what is written of the others.
         """
-        point = {key: value for key, value in self.to_dict().items() if key != "pass"}
+        point = {key: value for key, value in self.to_dict().items() if key not in FREE}
         content = {"point": point, "weights": weights_digest, "schema": OUTPUT_SCHEMA}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -164,6 +167,8 @@ def from_dict(content: dict[str, Any]) -> OperatingPoint:
         return OperatingPoint.model_validate(content)
     except ValidationError as error:
         known = [field.alias or name for name, field in OperatingPoint.model_fields.items()]
+        if error.errors()[0]["loc"][0] == "limits":
+            known = [field.name for field in fields(Limits)]
         raise ConfigError(_explain(error, "", known)) from error
 
 
@@ -237,6 +242,12 @@ def _apply(content: dict[str, Any], override: str) -> None:
     if last == "name" and content.get("name") not in (None, value):
         content.clear()  # the options of another plug-in mean nothing to this one
     content[last] = value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Part):
+        return value.to_dict()
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 
 def _owner(kind: Any, path: Sequence[int | str]) -> Any:

@@ -45,6 +45,8 @@ class Frame:
     picture: av.VideoFrame
     rotation: int = 0
     """Degrees counter-clockwise that bring ``picture`` upright."""
+    number: int = 0
+    """Of the frame in its video, from 0; of a damaged file some do not decode, and their numbers stay free."""
 
     @classmethod
     def from_rgb(cls, image: NDArray[np.uint8], pts_seconds: float = 0.0) -> Frame:

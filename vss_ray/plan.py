@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from vss_ray.clips import LONGEST, Clip, Video
@@ -33,6 +33,24 @@ def plan_clips(video: Video, seconds: float = 10.0) -> list[Clip]:
     times, order = _times(video), sorted(video.packets)
     cuts = pairwise(_cuts(times, video.codec_keyframes, seconds))
     return [_clip(video, times, order, start, stop) for start, stop in cuts]
+
+
+def with_known_parts(planned: Iterable[Clip], before: Iterable[Clip]) -> list[Clip]:
+    """The plan, with clips of an earlier plan in place of those that they tile: where sizes change is found out once.
+
+    Args:
+        planned: Of the files as they are.
+        before: Those of files that are not as long any more are passed over.
+    """
+    known = {(clip.video_id, clip.source, clip.size_bytes, clip.start): clip for clip in before}
+    found: list[Clip] = []
+    for clip in planned:
+        parts, at = [], clip.start
+        while at < clip.stop and (part := known.get((clip.video_id, clip.source, clip.size_bytes, at))):
+            parts.append(part)
+            at = part.stop
+        found += parts if at == clip.stop else [clip]
+    return found
 
 
 def _times(video: Video) -> list[float]:
@@ -100,6 +118,10 @@ def _clip(video: Video, times: Sequence[float], order: Sequence[int], start: int
         num_packets=_end(order, max(video.packets[start:stop])) - from_packet if video.packets else stop,
         coarse_frames=coarse,
         coarse_pts=tuple(video.pts[frame] for frame in coarse) if video.pts else (),
+        sample_aspect_ratio=video.sample_aspect_ratio,
+        stream_index=video.stream_index,
+        num_video_streams=video.num_video_streams,
+        damaged="; ".join(each.what for each in video.damage if each.start < stop and start < each.stop) or None,
     )
 
 

@@ -47,6 +47,8 @@ MANIFEST_SCHEMA = pa.schema(
         *((name, pa.float64()) for name in ("start_seconds", "stop_seconds")),
         *((name, pa.int64()) for name in ("first_pts", "last_pts", "origin_pts", "seek_pts", "num_packets")),
         *((name, pa.list_(pa.int64())) for name in ("coarse_frames", "coarse_pts")),
+        *((name, pa.int64()) for name in ("stream_index", "num_video_streams")),
+        *((name, pa.string()) for name in ("sample_aspect_ratio", "damaged")),
     ]
 )
 
@@ -112,7 +114,7 @@ class Run:
             raise RunMismatchError(
                 f"{location.root} holds a run over {content['source']}, got {source}; give another OUT"
             )
-        if content["operating_point"]["pass"] != point.pass_:
+        if content["operating_point"] != point.to_dict():
             location.write(RUN, _json({**content, "operating_point": point.to_dict()}))
         return run
 
@@ -205,7 +207,9 @@ def _content(location: Location) -> dict[str, Any]:
 def _difference(content: dict[str, Any], point: dict[str, Any], digest: str) -> str:
     before = _flat(content["operating_point"]) | {"weights": content["weights_sha256"][:12]}
     now = _flat(point) | {"weights": digest[:12]}
-    changed = [key for key in {**before, **now} if before.get(key) != now.get(key) and key != "pass"]
+    changed = [
+        key for key in {**before, **now} if before.get(key) != now.get(key) and key.split(".")[0] not in config.FREE
+    ]
     return (
         ", ".join(f"{key} was {before.get(key)!r}, is {now.get(key)!r}" for key in changed) or "another output schema"
     )

@@ -162,15 +162,30 @@ class FinishedClip:
     """The columns of the clip's row that labels decide."""
 
 
-def finish_clip(point: OperatingPoint, method: Method, prepared: Prepared, inferred: Inferred) -> FinishedClip:
+def finish_clip(
+    point: OperatingPoint,
+    method: Method,
+    prepared: Prepared,
+    inferred: Inferred,
+    numbers: Sequence[int] | None = None,
+) -> FinishedClip:
     """Labels at full size, encoded and counted one picture at a time.
 
-    Of a coarse pass the frames are the clip's ``coarse_frames``: mask n belongs to row n, and the row says which frame
-    of the video that is, and when.
+    Mask n belongs to row n, and the row says which frame of the video that is, and when.
+
+    Args:
+        point: The run's.
+        method: Its method.
+        prepared: The clip.
+        inferred: Its scores.
+        numbers: Of the clip's frames, where some of those planned did not decode. Planned are all, and in a coarse pass
+            the clip's ``coarse_frames``.
     """
     clip, num_classes = prepared.clip, inferred.scores.shape[3]
     writer = point.masks.module.build(point.masks.config).writer(clip.height, clip.width, num_classes)
     shows, num_frames = prepared.picture_of_frame, len(prepared.picture_of_frame)
+    if numbers is None:
+        numbers = clip.coarse_frames if point.pass_ == COARSE else range(clip.start, clip.start + num_frames)
     begins = np.flatnonzero(np.diff(shows, prepend=-1))  # frame that shows each picture first
     milliseconds = np.rint((prepared.pts_seconds - prepared.pts_seconds[0]) * 1000).astype(np.int64)
     rows, audits = [], []
@@ -190,7 +205,7 @@ def finish_clip(point: OperatingPoint, method: Method, prepared: Prepared, infer
         {
             "video_id": [clip.video_id] * num_frames,
             "clip_id": [clip.clip_id] * num_frames,
-            "frame": clip.coarse_frames if point.pass_ == COARSE else range(clip.start, clip.start + num_frames),
+            "frame": numbers,
             "pts_seconds": prepared.pts_seconds,
             "is_keyframe": is_keyframe,
             "key_distance": key_distance,

@@ -152,8 +152,8 @@ def test_a_file_that_changed_after_planning_fails_alone(local_ray, archive, tmp_
 
     real = module.plan_archive
 
-    def plan_then_damage(entries, seconds):
-        plan = real(entries, seconds)
+    def plan_then_damage(*arguments):
+        plan = real(*arguments)
         data = bytearray((source / "a.mp4").read_bytes())
         start = data.find(b"mdat") + 4
         data[start + 2000 :] = bytes(len(data) - start - 2000)

@@ -110,6 +110,7 @@ def add(made: Made, clip: Clip, frames: list[int], ids: list[np.ndarray]) -> Non
         schema=record_schema(num_classes),
     )
     facts = {"num_frames": len(frames), "num_keyframes": 1, "num_network": 1, "decoded_frames": len(frames)}
+    facts |= {"interlaced": False}
     facts |= {"least": np.min(shares, 0).tolist(), "peak": np.max(shares, 0).tolist()}
     facts |= {"most_objects": [0] * num_classes, "pass": rows["pass"]}
     row = dict.fromkeys(CLIPS.names, 0) | {"agreement": None, "self_agreement": None, "audit": None}

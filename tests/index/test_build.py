@@ -56,7 +56,7 @@ def commit_clip(location, video_id, start, stop, embedding=None):
         "objects": pa.FixedSizeListArray.from_arrays(pa.array(objects.ravel()), 3),
         "embedding": [embedding] + [None] * (len(numbers) - 1),
     }
-    row = {field.name: 0 for field in CLIPS if not field.nullable} | {"pass": "full"}
+    row = {field.name: 0 for field in CLIPS if not field.nullable} | {"pass": "full", "interlaced": False}
     row |= {"video_id": video_id, "clip_id": clip_id, "source": f"/in/{video_id}.mp4", "start": start, "stop": stop}
     row |= {"start_seconds": start / 10, "stop_seconds": stop / 10, "of_another_version": 1}
     commit(location, video_id, clip_id, b"mask", pa.table(columns, record_schema(3)), row)

@@ -234,6 +234,7 @@ def clip_id(clip):
 def write(location, videos, num_classes=4):
     """Tables as they are made of records; values that no search reads are made up."""
     blank = {field.name: "" if field.type == pa.string() else 0 for field in CLIPS if not field.nullable}
+    blank |= {"interlaced": False}
     schema = record_schema(num_classes)
 
     def records():
@@ -625,7 +626,7 @@ def test_says_what_is_missing(tmp_path):
     buffer = io.BytesIO()
     pq.write_table(pa.table({"video_id": ["v"]}), buffer)
     location.write(PATHS["clips"], buffer.getvalue())
-    with pytest.raises(StorageError, match="got schema version none, wanted 2"):
+    with pytest.raises(StorageError, match="got schema version none, wanted 3"):
         search(location, "car", CLASSES)
 
 

@@ -44,7 +44,8 @@ def make_run(source: Path, out: Path, overrides: Sequence[str]) -> Run:
         finished = stages.finish_clip(point, method, prepared, inferred)
         row: dict[str, Any] = {field.name: None if field.nullable else 0 for field in CLIPS}
         known = {name: value for name, value in clip.to_row().items() if name in row}
-        commit(run.location, clip.video_id, clip.clip_id, finished.mask, finished.frames, row | known | finished.facts)
+        row |= known | {"interlaced": False} | finished.facts
+        commit(run.location, clip.video_id, clip.clip_id, finished.mask, finished.frames, row)
     compact(run.location)
     return run
 

@@ -19,6 +19,7 @@ from vss_ray.clips import Clip, Video
 from vss_ray.media.archive import list_videos
 from vss_ray.media.container import open_video
 from vss_ray.media.decode import DecodeStats, decode
+from vss_ray.media.parts import parts
 from vss_ray.media.probe import probe
 from vss_ray.media.write import write_video
 from vss_ray.plan import plan_clips
@@ -33,6 +34,8 @@ class Decoded:
     checksums: list[int]
     seconds: list[float]
     stats: DecodeStats
+    damaged: list[str | None]
+    """What is told of each clip."""
 
 
 @pytest.fixture(scope="session")
@@ -101,15 +104,33 @@ def linear(checksum) -> Callable[[Path], list[int]]:
 
 
 @pytest.fixture(scope="session")
-def in_clips(checksum) -> Callable[..., Decoded]:
+def planned() -> Callable[..., tuple[Video, list[Clip]]]:
+    """``planned(path, seconds)``: probes and plans; clips whose frames change size are cut where they do."""
+
+    def run(path: Path, seconds: float) -> tuple[Video, list[Clip]]:
+        [entry] = list_videos(str(path))
+        video = probe(entry)
+        return video, [part for clip in plan_clips(video, seconds) for part in parts(clip)]
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def in_clips(checksum, planned) -> Callable[..., Decoded]:
     """``in_clips(path, seconds)``: probes, plans, and decodes every clip."""
 
     def run(path: Path, seconds: float = 0.5) -> Decoded:
-        [entry] = list_videos(str(path))
-        video = probe(entry)
-        clips, stats = plan_clips(video, seconds), DecodeStats()
-        frames = [(checksum(f.picture), f.pts_seconds) for clip in clips for f in decode(clip, stats=stats)]
-        return Decoded(video, clips, [frame[0] for frame in frames], [frame[1] for frame in frames], stats)
+        (video, clips), total = planned(path, seconds), DecodeStats()
+        frames, damaged = [], []
+        for clip in clips:
+            stats = DecodeStats()
+            frames += [(checksum(f.picture), f.pts_seconds) for f in decode(clip, stats=stats)]
+            met = stats.met(clip)
+            assert stats.numbers == list(met["numbers"] or range(clip.start, clip.stop))
+            damaged.append(met["damaged"])
+            total.decoded += stats.decoded
+            total.numbers += stats.numbers
+        return Decoded(video, clips, [frame[0] for frame in frames], [frame[1] for frame in frames], total, damaged)
 
     return run
 

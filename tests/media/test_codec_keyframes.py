@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from vss_ray.clips import COARSE
 from vss_ray.errors import StorageError, VideoError
 from vss_ray.media.archive import list_videos
 from vss_ray.media.codec_keyframes import decode_coarse
@@ -57,12 +58,6 @@ ODD = (
 )
 
 
-def planned(path: Path, seconds: float):
-    [entry] = list_videos(str(path))
-    video = probe(entry)
-    return video, plan_clips(video, seconds)
-
-
 @pytest.fixture
 def both(checksum):
     """``both(clips, stats)``: checksum and time of every coarse frame, by a full decode and by ``decode_coarse``."""
@@ -71,8 +66,8 @@ def both(checksum):
         full = [
             (checksum(frame.picture), frame.pts_seconds, frame.rotation)
             for clip in clips
-            for number, frame in enumerate(decode(clip), clip.start)
-            if number in clip.coarse_frames
+            for frame in decode(clip)
+            if frame.number in clip.coarse_frames
         ]
         coarse = [
             (checksum(frame.picture), frame.pts_seconds, frame.rotation)
@@ -86,7 +81,9 @@ def both(checksum):
 
 @pytest.mark.parametrize("seconds", [0.5, 10.0])
 @pytest.mark.parametrize("name", ALONE)
-def test_keyframes_are_those_of_a_full_decode_and_nothing_else_is_decoded(name, seconds, footage, both) -> None:
+def test_keyframes_are_those_of_a_full_decode_and_nothing_else_is_decoded(
+    name, seconds, footage, both, planned
+) -> None:
     video, clips = planned(footage(name, **ALONE[name]), seconds)
     stats = DecodeStats()
     full, coarse = both(clips, stats)
@@ -96,7 +93,7 @@ def test_keyframes_are_those_of_a_full_decode_and_nothing_else_is_decoded(name, 
 
 
 @pytest.mark.parametrize("name", OTHERWISE)
-def test_what_does_not_decode_alone_is_the_same_too(name, footage, both) -> None:
+def test_what_does_not_decode_alone_is_the_same_too(name, footage, both, planned) -> None:
     _, clips = planned(footage(name, 100, **OTHERWISE[name]), 0.5)
     assert len(clips) > 1
     stats = DecodeStats()
@@ -106,14 +103,14 @@ def test_what_does_not_decode_alone_is_the_same_too(name, footage, both) -> None
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_odd_files(name, test_data, both) -> None:
+def test_odd_files(name, test_data, both, planned) -> None:
     for seconds in (0.5, 10.0):
         _, clips = planned(test_data / "odd" / name, seconds)
         full, coarse = both(clips, DecodeStats())
         assert coarse == full
 
 
-def test_real_footage(test_data, both) -> None:
+def test_real_footage(test_data, both, planned) -> None:
     for path in sorted((test_data / "videos").iterdir()):
         video, clips = planned(path, 10.0)
         stats = DecodeStats()
@@ -124,7 +121,7 @@ def test_real_footage(test_data, both) -> None:
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/io"), reason="counts the bytes that Linux says were read")
 @pytest.mark.parametrize("name", ["sparse.mp4", "sparse.mkv"])
-def test_only_keyframes_are_read_where_the_container_knows_them(name, footage) -> None:
+def test_only_keyframes_are_read_where_the_container_knows_them(name, footage, planned) -> None:
     path = footage(name, 750, (192, 320), options={"preset": "ultrafast", "crf": "1"}, gop=150)
     _, [clip] = planned(path, 30.0)
     assert len(clip.coarse_frames) == 5
@@ -137,7 +134,7 @@ def test_only_keyframes_are_read_where_the_container_knows_them(name, footage) -
     assert read() - before < path.stat().st_size / 3
 
 
-def test_a_clip_can_be_left_early(footage) -> None:
+def test_a_clip_can_be_left_early(footage, planned) -> None:
     _, [clip] = planned(footage("closed.mp4", **ALONE["closed.mp4"]), 10.0)
     stats = DecodeStats()
     frames = decode_coarse(clip, stats=stats)
@@ -146,20 +143,31 @@ def test_a_clip_can_be_left_early(footage) -> None:
     assert (stats.decoded, stats.delivered) == (1, 1)
 
 
-def test_a_damaged_keyframe_is_an_error_after_those_before_it(footage, remux, tmp_path) -> None:
+def test_a_damaged_keyframe_is_left_out_and_told(footage, remux, tmp_path, planned) -> None:
     path = remux(
         footage("closed.mp4", **ALONE["closed.mp4"]),
         tmp_path / "damaged.mp4",
         lambda number, data: b"\0\0\0\x01\x65" if number >= 40 else data,
     )
     _, [clip] = planned(path, 10.0)
-    taken = []
-    with pytest.raises(VideoError, match=r"damaged\.mp4: \d+ of the 60 frames .*damaged"):
-        taken.extend(decode_coarse(clip))
-    assert len(taken) == sum(frame < 40 for frame in clip.coarse_frames)
+    stats = DecodeStats()
+    taken = [frame.number for frame in decode_coarse(clip, stats=stats)]
+    assert taken == [frame for frame in clip.coarse_frames if frame < 40]
+    met = stats.met(clip, COARSE)
+    assert met["numbers"] == taken
+    lost = len(clip.coarse_frames) - len(taken)
+    assert met["damaged"] == f"{lost} of {len(clip.coarse_frames)} frames do not decode"
 
 
-def test_a_file_that_changed_or_went(footage, tmp_path) -> None:
+def test_nothing_that_decodes_is_an_error(footage, remux, tmp_path) -> None:
+    whole = footage("closed.mp4", **ALONE["closed.mp4"])
+    [clip] = plan_clips(probe(list_videos(str(whole))[0]), 10.0)
+    path = remux(whole, tmp_path / "nothing.mp4", lambda number, data: b"\0\0\0\x01\x65")
+    with pytest.raises(VideoError, match=r"nothing\.mp4: none of the 60 frames from number 0 on can be decoded"):
+        list(decode_coarse(replace(clip, source=str(path))))
+
+
+def test_a_file_that_changed_or_went(footage, tmp_path, planned) -> None:
     _, clips = planned(footage("closed.mp4", **ALONE["closed.mp4"]), 0.5)
     moved = replace(clips[2], seek_pts=clips[2].seek_pts + 1, first_pts=clips[2].first_pts + 1)
     moved = replace(moved, coarse_pts=(moved.first_pts,), coarse_frames=(moved.start,))

@@ -53,6 +53,7 @@ def test_clips_are_the_whole_file(name, footage, linear, in_clips) -> None:
     assert len(got.clips) > 1
     assert got.checksums == linear(path)
     assert got.video.num_frames == len(got.checksums) == 60
+    assert not any(got.damaged)
     assert all(before < after for before, after in pairwise(got.seconds))
 
 
@@ -149,23 +150,6 @@ def test_a_recording_that_starts_anywhere(name, footage, in_clips, linear, tmp_p
     assert got.checksums == linear(late)
 
 
-def test_missing_frames_are_an_error_after_those_that_decode(footage, remux, tmp_path) -> None:
-    path = remux(
-        footage("closed.mp4", **MADE["closed.mp4"]),
-        tmp_path / "damaged.mp4",
-        lambda number, data: b"\0\0\0\x01\x65" if number >= 40 else data,
-    )
-    [entry] = list_videos(str(path))
-    clip = plan_clips(probe(entry), 10.0)[0]
-    frames = decode(clip)
-    taken = []
-    with pytest.raises(
-        VideoError, match=r"damaged\.mp4: \d+ of the 60 frames .* number 0 on can be decoded \(.*damaged"
-    ):
-        taken.extend(frames)
-    assert 30 < len(taken) <= 40
-
-
 def test_a_file_that_changed_or_went(footage, tmp_path) -> None:
     [entry] = list_videos(str(footage("closed.mp4", **MADE["closed.mp4"])))
     clip = plan_clips(probe(entry), 0.5)[2]
@@ -180,6 +164,7 @@ def test_real_footage(test_data: Path, linear, in_clips) -> None:
     for path in sorted((test_data / "videos").iterdir()):
         got = in_clips(path, 10.0)
         assert got.checksums == linear(path), path.name
+        assert not any(got.damaged), path.name
         assert got.stats.decoded <= 1.02 * got.stats.delivered, path.name
 
 
@@ -187,8 +172,9 @@ def test_odd_files(test_data: Path, linear, in_clips) -> None:
     """As many frames as the index says, and the same as a plain decoder gives, as far as that one comes."""
     with (test_data / "odd" / "INDEX.tsv").open(encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file, delimiter="\t") if (test_data / "odd" / row["path"]).exists()]
-    # Encrypted ones give garbage or nothing; these two stop a plain decoder short of what can be decoded.
-    counts = {"h264_white_zombie_scrunch-part.mp4": 65, "mpeg4_demo.mp4": 44, "nasa_13013.mp4": 390}
+    # Encrypted ones give garbage or nothing; the first two stop a plain decoder short of what can be decoded, of the
+    # third the index counts another stream than the largest.
+    counts = {"h264_white_zombie_scrunch-part.mp4": 65, "mpeg4_demo.mp4": 45, "nasa_13013.mp4": 390}
     compared = 0
     for row in rows:
         path = test_data / "odd" / row["path"]

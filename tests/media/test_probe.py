@@ -234,7 +234,7 @@ def test_what_cannot_be_shown_at_the_beginning_and_the_end() -> None:
     started_late = units(1, 2, 8, 6, 7, 9, 10, keys=(2,))
     assert timeline.shown(started_late) == [2, 5, 6]
     cut = [*units(0, 1, 2), Unit(3, 3, 1, False, True, True)]
-    assert timeline.shown(cut) == [0, 1, 2]
+    assert timeline.shown(cut) == [0, 1, 2, 3], "what of it can be decoded is shown, and told as damage"
     assert timeline.shown([]) == []
 
 

@@ -113,7 +113,7 @@ def commit_clip(out: Location, clip: Clip) -> None:
     costs = dict.fromkeys(("prepare_seconds", "infer_seconds", "finish_seconds"), 0.1)
     sizes = dict.fromkeys(("prepared_bytes", "inferred_bytes", "peak_memory_bytes", "decoded_frames"), 1)
     nothing = dict.fromkeys(("agreement", "self_agreement", "audit", "embedding"))
-    row = {**clip.to_row(), **counts, **costs, **sizes, **nothing, "pass": "full"}
+    row = {**clip.to_row(), **counts, **costs, **sizes, **nothing, "pass": "full", "interlaced": False}
     mask = ffv1.build(ffv1.Config()).encode(ids)
     commit(out, clip.video_id, clip.clip_id, mask, pa.Table.from_pylist(rows, schema), row)
 

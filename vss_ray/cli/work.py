@@ -17,6 +17,8 @@ from vss_ray.errors import ConfigError
 from vss_ray.run import Run
 from vss_ray.storage.location import Location
 
+HOW_DAMAGED = '''vss sql {} "SELECT source, clip_id, damaged FROM clips WHERE damaged IS NOT NULL"'''
+
 if TYPE_CHECKING:
     from vss_ray.cluster.summary import Summary
     from vss_ray.config import OperatingPoint
@@ -49,7 +51,7 @@ def plan(
     point = config.load(config_name, overrides or ())
     entries = list_videos(source)
     cores = connect(address).cpus
-    planned = plan_archive(entries, point.clip_seconds)
+    planned = plan_archive(entries, point.clip_seconds, point.limits)
     content = {
         "videos": len(entries),
         "unreadable": [vars(failure) for failure in planned.failures],
@@ -143,6 +145,10 @@ def _conclude(out: str, summary: Summary, as_json: bool) -> None:
         print_json(summary.to_dict())
     else:
         Console().print(summary.table(run.taxonomy))
+    if summary.clips_damaged:
+        progress.print(
+            f"{summary.clips_damaged} clips are of damaged files: {HOW_DAMAGED.format(out)}", highlight=False
+        )
     if summary.clips_failed or summary.videos_failed:
         for failure in run.failures()[:10]:
             progress.print(f"[red]{failure.stage}: {escape(failure.message)}", highlight=False)
@@ -157,6 +163,7 @@ def status(
 ) -> None:
     """What is done, what is left, what failed and why."""
     from vss_ray.index.build import compact as compact_tables
+    from vss_ray.index.tables import count_damaged
     from vss_ray.storage.commit import drop_superseded, in_full, passes
     from vss_ray.storage.lease import lease
 
@@ -181,15 +188,16 @@ def status(
         "seconds": sum(seconds.values()),
         "seconds_done": sum(seconds[key] for key in done),
         "seconds_coarse": sum(seconds[key] for key in coarse),
+        "damaged": count_damaged(run.location),
         "failed": [vars(failure) for failure in failures],
         "summary": run.content().get("summary"),
     }
     if as_json:
         print_json(content)
         return
-    table = Table("clips", "done", "of these coarse", "left", "failed", "video", "of it done", "coarse")
+    table = Table("clips", "done", "of these coarse", "damaged", "left", "failed", "video", "of it done", "coarse")
     table.title = escape(f"{out}: {run.source}")
-    counts = (content[name] for name in ("clips", "done", "coarse", "left"))
+    counts = (content[name] for name in ("clips", "done", "coarse", "damaged", "left"))
     lengths = (f"{content[name]:,.1f} s" for name in ("seconds", "seconds_done", "seconds_coarse"))
     table.add_row(*map(str, counts), str(len(failures)), *lengths)
     Console().print(table)
@@ -197,5 +205,7 @@ def status(
     if last and last["run_seconds"]:
         speed = f"{last['frames'] / last['run_seconds']:,.1f} frames/s, {last['run_seconds']:,.1f} s"
         Console().print(f"last attempt: {speed}", highlight=False)
+    if content["damaged"]:
+        Console().print(HOW_DAMAGED.format(out), highlight=False, markup=False)
     for failure in failures:
         progress.print(f"[red]{failure.stage}: {escape(failure.message)}", highlight=False)

@@ -70,11 +70,14 @@ class Prepare:
         if self._method is None:  # built in the worker: OpenCV's objects do not travel
             self._method = stages.build_method(self._point)
         stats = DecodeStats()
-        frames = (decode_coarse if self._point.pass_ == COARSE else decode)(row.clip, stats=stats)
+        frames = (decode_coarse if self._point.pass_ == COARSE else decode)(
+            row.clip, stats=stats, limits=self._point.limits
+        )
         prepared = self._method.prepare(row.clip, frames)
         inputs = {f"{INPUTS}{name}": array for name, array in prepared.inputs.items()}
         arrays = {name: getattr(prepared, name) for name in PREPARED} | inputs | prepared.motion
-        return Row(row.clip, row.story.with_costs(decoded_frames=stats.decoded), arrays)
+        story = replace(row.story.with_costs(decoded_frames=stats.decoded), met=stats.met(row.clip, self._point.pass_))
+        return Row(row.clip, story, arrays)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"_point": self._point, "_together": self._together, "_method": None}
@@ -141,13 +144,17 @@ class Finish:
             self._method = stages.build_method(self._point)
         started = time.process_time()
         clip, costs = row.clip, row.story.costs
-        finished = stages.finish_clip(self._point, self._method, prepared_of(row), inferred_of(row))
+        numbers, damaged, interlaced = (row.story.met[name] for name in ("numbers", "damaged", "interlaced"))
+        finished = stages.finish_clip(self._point, self._method, prepared_of(row), inferred_of(row), numbers)
         record = {
             "video_id": clip.video_id,
             "clip_id": clip.clip_id,
             "source": clip.source,
             **{name: getattr(clip, name) for name in ("start", "stop", "start_seconds", "stop_seconds")},
             **{name: getattr(clip, name) for name in ("width", "height", "size_bytes")},
+            **{name: getattr(clip, name) for name in ("sample_aspect_ratio", "stream_index", "num_video_streams")},
+            "damaged": damaged,
+            "interlaced": interlaced,
             **finished.facts,
             "prepare_seconds": costs["prepare_seconds"],
             "infer_seconds": costs["infer_seconds"],

@@ -10,6 +10,7 @@ from vss_ray.clips import Clip, video_id
 from vss_ray.cluster.operators import explained
 from vss_ray.errors import VideoError
 from vss_ray.media.archive import ArchiveEntry
+from vss_ray.media.limits import Limits
 from vss_ray.media.probe import probe
 from vss_ray.plan import plan_clips
 from vss_ray.run import Failure
@@ -32,12 +33,13 @@ class Plan:
         return sum(clip.stop_seconds - clip.start_seconds for clip in self.clips)
 
 
-def plan_archive(entries: list[ArchiveEntry], clip_seconds: float) -> Plan:
+def plan_archive(entries: list[ArchiveEntry], clip_seconds: float, limits: Limits = Limits()) -> Plan:
     """Probe all files and cut them into clips.
 
     Args:
         entries: The files of the archive.
         clip_seconds: Wanted length of a clip.
+        limits: What a file may ask for.
     """
     named = [entry for entry in entries if _printable(entry.url) == entry.url]
     clips: list[Clip] = []
@@ -45,7 +47,7 @@ def plan_archive(entries: list[ArchiveEntry], clip_seconds: float) -> Plan:
     if not named:
         return Plan(clips, failures)
     tasks = [
-        _probe_and_plan.remote(named[start : start + FILES_PER_TASK], clip_seconds)
+        _probe_and_plan.remote(named[start : start + FILES_PER_TASK], clip_seconds, limits)
         for start in range(0, len(named), FILES_PER_TASK)
     ]
     for planned, unreadable in ray.get(tasks):
@@ -55,11 +57,13 @@ def plan_archive(entries: list[ArchiveEntry], clip_seconds: float) -> Plan:
 
 
 @ray.remote(num_cpus=1)
-def _probe_and_plan(entries: list[ArchiveEntry], clip_seconds: float) -> tuple[list[Clip], list[Failure]]:
+def _probe_and_plan(
+    entries: list[ArchiveEntry], clip_seconds: float, limits: Limits
+) -> tuple[list[Clip], list[Failure]]:
     clips, failures = [], []
     for entry in entries:
         try:
-            clips += plan_clips(probe(entry), clip_seconds)
+            clips += plan_clips(probe(entry, limits), clip_seconds)
         except Exception as error:  # the boundary: a file that cannot be read is a row, not an end of the plan
             failures.append(_failure(entry, error))
     return clips, failures

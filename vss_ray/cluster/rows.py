@@ -40,6 +40,8 @@ class Story:
     """Audited pictures, in the form of the clips table's ``audit`` column."""
     places: dict[str, str] = field(default_factory=dict)
     """Stage -> ``node:process`` that ran it."""
+    met: dict[str, Any] = field(default_factory=dict)
+    """What decoding met, see ``DecodeStats.met``."""
 
     def with_costs(self, **costs: float) -> Story:
         """The same with further costs."""
@@ -93,7 +95,7 @@ class Row:
                 arrays[name] = np.frombuffer(values.buffers()[2], np.dtype(dtype), count, int(start)).reshape(shape)
         return cls(
             Clip.from_row(json.loads(table["clip"][0].as_py())),
-            Story(story["costs"], failure, story["audits"], story["places"]),
+            Story(story["costs"], failure, story["audits"], story["places"], story["met"]),
             arrays,
         )
 

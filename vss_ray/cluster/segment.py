@@ -8,6 +8,7 @@ from functools import cache
 
 from rich.console import Console
 
+from vss_ray.clips import Clip
 from vss_ray.cluster.planning import plan_archive
 from vss_ray.cluster.session import connect
 from vss_ray.cluster.settle import settle
@@ -17,7 +18,8 @@ from vss_ray.cluster.work import do
 from vss_ray.config import OperatingPoint
 from vss_ray.errors import VideoError
 from vss_ray.media.archive import list_videos
-from vss_ray.run import Run
+from vss_ray.plan import with_known_parts
+from vss_ray.run import MANIFEST, Run
 from vss_ray.storage.lease import lease
 from vss_ray.storage.location import Location
 from vss_ray.storage.patience import patient
@@ -61,17 +63,19 @@ def segment(
         sweep(location)
         resources = connect(address)
         absolute = source.rstrip("/") if "://" in source else os.path.abspath(os.path.expanduser(source))
-        planned = cache(lambda: plan_archive(entries, point.clip_seconds))
+        planned = cache(lambda: plan_archive(entries, point.clip_seconds, point.limits))
         settled = settle(location, point.resolved(resources.gpus > 0), lambda: planned().clips, console)
         run = Run.start(location, settled.point, absolute, settled.notes)
         plan = planned()
-        run.write_manifest(plan.clips)
-        console.print(f"{len(entries)} videos, {len(plan.clips)} clips", highlight=False)
+        before = [Clip.from_row(row) for row in run.manifest_rows()] if location.exists(MANIFEST) else []
+        clips = with_known_parts(plan.clips, before)
+        run.write_manifest(clips)
+        console.print(f"{len(entries)} videos, {len(clips)} clips", highlight=False)
         summary = Summary(began=began, videos_failed=len(plan.failures), about={"pass": point.pass_})
         return do(
             run,
-            plan.clips,
-            plan.clips,
+            clips,
+            clips,
             plan.failures,
             summary,
             limit=limit,

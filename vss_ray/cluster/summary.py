@@ -22,6 +22,8 @@ class Summary:
 
     clips_done: int = 0
     clips_failed: int = 0
+    clips_damaged: int = 0
+    """Of those done: their files are not what their headers say, or were decoded with difficulty."""
     videos_failed: int = 0
     clips_before: int = 0
     """Committed by an earlier attempt, skipped by this one."""
@@ -49,6 +51,7 @@ class Summary:
         """Count a clip that went through all stages."""
         costs = row.story.costs
         self.clips_done += 1
+        self.clips_damaged += row.story.met.get("damaged") is not None
         self.frames += int(costs["num_frames"])
         self.keyframes += int(costs["num_keyframes"])
         self.network_pictures += int(costs["num_network"])
@@ -89,6 +92,7 @@ class Summary:
         wall, cores = max(self.run_seconds, 1e-9), sum(self.stage_seconds.values())
         table = Table("what", "value", title="summary")
         clips = f"{self.clips_done} done, {self.clips_failed} failed, {self.clips_before} done before"
+        clips += f"; {self.clips_damaged} of those done now are damaged" if self.clips_damaged else ""
         rows = [
             ("clips", clips + (f"; {self.videos_failed} files unreadable" if self.videos_failed else "")),
             ("video", f"{self.video_seconds:,.1f} s, {self.frames:,} frames, {self.keyframes:,} of them keyframes"),

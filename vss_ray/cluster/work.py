@@ -8,6 +8,7 @@ from ray.exceptions import RayError
 from rich.console import Console
 
 from vss_ray.clips import FULL, Clip
+from vss_ray.cluster.parts import cut_where_size_changes
 from vss_ray.cluster.pipeline import label_clips
 from vss_ray.cluster.progress import Progress
 from vss_ray.cluster.session import Resources, connect
@@ -64,14 +65,21 @@ def do(
         f"{summary.clips_before} clips done before, {len(pending)} to do ({seconds:,.0f} s of video, {of_pass} pass)",
         highlight=False,
     )
-    failures = list(failures)
+    failures, failed = list(failures), []
     try:
         if pending:
             resources = connect(address)
             console.print(f"working on {resources.cpus} cores and {resources.gpus} GPUs", highlight=False)
-            failures += _label(run, pending, summary, resources, Progress(console, seconds), trace)
+            failed = _label(run, pending, summary, resources, Progress(console, seconds), trace)
+            planned, cut = cut_where_size_changes(run, planned, failed)
+            if cut:
+                failed = [failure for failure in failed if (failure.video_id, failure.clip_id) not in cut]
+                parts = [part for each in cut.values() for part in each]
+                console.print(f"frames change size inside {len(cut)} clips: {len(parts)} parts to do", highlight=False)
+                failed += _label(run, parts, summary, resources, Progress(console, seconds), trace)
     finally:
-        run.write_failures(failures)
+        summary.clips_failed = len(failed)
+        run.write_failures([*failures, *failed])
         full = in_full(run.location)
         compact(run.location, [(clip.video_id, clip.clip_id) for clip in planned])
         drop_superseded(run.location, full)
@@ -111,7 +119,6 @@ def _label(
     except RayError as error:  # a worker that died again and again, a lost cluster: say so, clip by clip
         message = str(error).strip().splitlines()[-1]
         failures += [lost(clip, type(error).__name__, message) for clip in left.values()]
-    summary.clips_failed = len(failures)
     return failures
 
 

@@ -109,7 +109,8 @@ class Piece:
                 yield Sample(name, int(number), int(span), frame.pts_seconds, None, image, {})
             return
         places = np.flatnonzero(np.isin(self.frames["frame"].to_numpy(), self.numbers))
-        masks = _chosen(decode_masks(read_mask(self.location, self.row)), places.tolist(), self.row["mask_path"])
+        masks = enumerate(decode_masks(read_mask(self.location, self.row)))
+        masks = _chosen(masks, places.tolist(), self.row["mask_path"])
         pictures = self._pictures() if pixels else repeat(None)
         facts = self.frames.select(FACTS).take(places).to_pylist()
         rest = zip(self.names, self.numbers, self.spans, facts, masks, strict=True)
@@ -118,10 +119,10 @@ class Piece:
             yield Sample(name, int(number), int(span), row["pts_seconds"], ids, image, row)
 
     def _pictures(self) -> Iterator[Frame]:
-        coarse = {number: place for place, number in enumerate(self.clip.coarse_frames)}
-        if coarse.keys() >= set(self.numbers.tolist()):  # then nothing else needs decoding
-            return _chosen(decode_coarse(self.clip), [coarse[n] for n in self.numbers.tolist()], self.clip.source)
-        return _chosen(decode(self.clip), (self.numbers - self.clip.start).tolist(), self.clip.source)
+        wanted = self.numbers.tolist()
+        is_coarse = set(self.clip.coarse_frames) >= set(wanted)  # then nothing else needs decoding
+        frames = (decode_coarse if is_coarse else decode)(self.clip)
+        return _chosen(((frame.number, frame) for frame in frames), wanted, self.clip.source)
 
 
 class Walk:
@@ -219,11 +220,11 @@ class Walk:
         return numbers[inside], span[inside]
 
 
-def _chosen(items: Iterable[T], places: Sequence[int], name: str) -> Iterator[T]:
-    """The items at some places, ascending; what lies behind the last is never made."""
+def _chosen(items: Iterable[tuple[int, T]], places: Sequence[int], name: str) -> Iterator[T]:
+    """Of numbered items those at some places, ascending; what lies behind the last is never made."""
     wanted = iter(places)
     place = next(wanted, None)
-    for index, item in enumerate(items):
+    for index, item in items:
         if index == place:
             yield item
             place = next(wanted, None)

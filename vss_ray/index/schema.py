@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Stands in the metadata of all tables; readers refuse another one."""
 
 VERSION_KEY = b"vss.schema_version"
@@ -75,6 +75,11 @@ CLIPS = pa.schema(
             "embedding", pa.list_(pa.float32()), "", "mean of its keyframes' embeddings, length 1; null: none", True
         ),
         _PASS,
+        _column("damaged", pa.string(), "", "what is wrong with the video file in this clip; null: nothing", True),
+        _column("interlaced", pa.bool_(), "", "some frames are two fields; they are labeled as they are"),
+        _column("sample_aspect_ratio", pa.string(), "", "width to height of a pixel, as 4:3; null: not stated", True),
+        _column("stream_index", pa.int32(), "", "which stream of the file this is"),
+        _column("num_video_streams", pa.int32(), "", "how many the file has, cover art not among them"),
         _column("least", pa.list_(pa.float32()), "share", "smallest area of each class over the clip's frames"),
         _column("peak", pa.list_(pa.float32()), "share", "largest area of each class over the clip's frames"),
         _column("most_objects", pa.list_(pa.uint16()), "object", "most objects of each class in one of the frames"),

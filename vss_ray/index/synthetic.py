@@ -130,6 +130,7 @@ def _clip(name: str, clip_id: str, source: str, start: int, count: int) -> dict[
         "mask_path": f"masks/{name}/{clip_id}.mkv",
         "mask_sha256": "0" * 64,
         "pass": FULL,
+        "interlaced": False,
     }
 
 

@@ -23,6 +23,8 @@ PATHS = {name: f"tables/{name}.parquet/part-0.parquet" for name in ("clips", "fr
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
+REBUILD = "run `vss status OUT --compact` to make it anew"
+
 STORED, WIDE = "stored", "wide"
 """Views of the frames as they are stored, every number in a column of its own: see ``schema.stored_schema``."""
 
@@ -83,6 +85,22 @@ def connect(
             raise StorageError(f"cannot read {location.url('tables')}: {files.failure}; try again") from error
 
 
+def count_damaged(location: Location) -> int:
+    """Clips in the tables whose files are damaged; those that were done since then are not among them.
+
+    Raises:
+        StorageError: OUT cannot be read.
+    """
+    try:
+        with location.open_input(PATHS["clips"]) as file:
+            table = pq.ParquetFile(file).read(["damaged"], use_threads=False)
+    except MissingError:
+        return 0
+    except (pa.ArrowException, OSError) as error:
+        raise StorageError(f"{location.url(PATHS['clips'])} is no Parquet file: {error}; {REBUILD}") from error
+    return sum(len(column) - column.null_count for column in table.columns)  # tables of before have no such column
+
+
 def _frames(num_classes: int) -> str:
     """The view ``frames``: lists, as in ``frames_schema``, and ``stop_seconds``."""
     lists = {"objects": [f"objects_{i}" for i in range(num_classes)]}
@@ -95,21 +113,20 @@ def _frames(num_classes: int) -> str:
 
 def _check(location: Location, taxonomy: Taxonomy, files: RangedFiles) -> int:
     """How many classes the tables have; 0: there is no clip yet."""
-    rebuild = "run `vss status OUT --compact` to make it anew"
     footers: dict[str, pq.FileMetaData] = {}
     for name, path in PATHS.items():
         try:
             footers[name] = pq.read_metadata(files.files[name])
         except (pa.ArrowException, OSError) as error:
-            raise StorageError(f"{location.url(path)} is no Parquet file: {error}; {rebuild}") from error
+            raise StorageError(f"{location.url(path)} is no Parquet file: {error}; {REBUILD}") from error
         version = (footers[name].metadata or {}).get(VERSION_KEY, b"none").decode()
         if version != str(SCHEMA_VERSION):
             raise StorageError(
-                f"{location.url(path)}: got schema version {version}, wanted {SCHEMA_VERSION}; {rebuild}"
+                f"{location.url(path)}: got schema version {version}, wanted {SCHEMA_VERSION}; {REBUILD}"
             )
     if len({(footer.metadata or {}).get(BUILD_KEY) for footer in footers.values()}) > 1:
         raise StorageError(
-            f"the tables in {location.root} are being replaced, or that was cut off; ask again, or {rebuild}"
+            f"the tables in {location.root} are being replaced, or that was cut off; ask again, or {REBUILD}"
         )
     num_classes = sum(name.startswith("area_") for name in footers["frames"].schema.to_arrow_schema().names)
     if num_classes not in (0, len(taxonomy)):

@@ -92,7 +92,7 @@ def _wanted(run: Run) -> dict[tuple[str, str], set[int]]:
 
 
 def _look_at(clip: Clip, wanted: set[int], words: Words, schema: pa.Schema) -> pa.Table:
-    frames = ((n, frame) for n, frame in enumerate(decode(clip), clip.start) if n in wanted)
+    frames = ((frame.number, frame) for frame in decode(clip) if frame.number in wanted)
     numbers, seconds, vectors = [], [], []
     while batch := list(islice(frames, AT_ONCE)):
         numbers += [number for number, _ in batch]

@@ -12,7 +12,6 @@ of an interlaced keyframe too where that is predicted from the first.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
-from itertools import islice
 
 from av.container import InputContainer
 from av.error import FFmpegError
@@ -23,49 +22,55 @@ from av.video.stream import VideoStream
 from vss_ray.clips import Clip
 from vss_ray.frames import Frame
 from vss_ray.media.container import demux, open_video
-from vss_ray.media.decode import DecodeStats, decode
+from vss_ray.media.decode import DecodeStats, decode, size_changed
 from vss_ray.media.fields import FieldPairs
+from vss_ray.media.limits import Limits
 from vss_ray.media.seek import BEGINNING, STARTS, MissedError, Start, reached
 
 INDEXED = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 """Containers in which a jump to the next keyframe costs less than reading on to it."""
 
 
-def decode_coarse(clip: Clip, *, stats: DecodeStats | None = None) -> Generator[Frame, None, None]:
-    """The frames ``clip.coarse_frames``, one at a time, with the times and pixels that ``decode`` gives them.
+def decode_coarse(
+    clip: Clip, *, stats: DecodeStats | None = None, limits: Limits = Limits()
+) -> Generator[Frame, None, None]:
+    """The frames ``clip.coarse_frames`` that decode, one at a time, with the times and pixels that ``decode`` gives.
 
     Args:
         clip: As planned from the packets of the same file.
         stats: Counts are added to it.
+        limits: Frames that are larger are not decoded.
 
     Raises:
-        VideoError: One of them does not decode; raised after those before it were given out.
+        SizeChangedError: One has another size than the clip.
+        VideoError: None of them decodes.
         StorageError: The file is missing, or its storage fails.
     """
     stats = DecodeStats() if stats is None else stats
-    given = 0
-    for frame in _alone(clip, stats):
-        given += 1
-        stats.delivered += 1
-        yield frame
-    if given < len(clip.coarse_frames):
-        yield from _among_all(clip, given, stats)
+    left = list(clip.coarse_frames)
+    for frame in _alone(clip, stats, limits):
+        if frame.size != (clip.height, clip.width):
+            raise size_changed(clip, frame)
+        left.remove(frame.number)
+        yield stats.give(frame)
+    if left:
+        yield from _among_all(clip, left, stats, limits)
 
 
-def _among_all(clip: Clip, given: int, stats: DecodeStats) -> Iterator[Frame]:
+def _among_all(clip: Clip, left: list[int], stats: DecodeStats, limits: Limits) -> Iterator[Frame]:
     """Those that are left, from the whole clip; it is decoded no further than to the last of them."""
-    left = clip.coarse_frames[given:]
     counts = DecodeStats()
     try:
-        for number, frame in enumerate(islice(decode(clip, stats=counts), left[-1] + 1 - clip.start), clip.start):
-            if number in left:
-                stats.delivered += 1
-                yield frame
+        for frame in decode(clip, stats=counts, limits=limits):
+            if frame.number in left:
+                yield stats.give(frame)
+            if frame.number >= left[-1]:
+                break
     finally:
         stats.decoded += counts.decoded
 
 
-def _alone(clip: Clip, stats: DecodeStats) -> Iterator[Frame]:
+def _alone(clip: Clip, stats: DecodeStats, limits: Limits) -> Iterator[Frame]:
     """The first of them, as many as can be decoded alone."""
     at = clip.origin_pts if clip.seek_pts is None else clip.seek_pts
     if clip.first_pts != at:
@@ -73,18 +78,18 @@ def _alone(clip: Clip, stats: DecodeStats) -> Iterator[Frame]:
     # Of the starts only where they seek to matters here.
     for start in (BEGINNING,) if clip.seek_pts is None else [start for start in STARTS if not start.decode_all]:
         try:
-            yield from _from(start, clip, stats)
+            yield from _from(start, clip, stats, limits)
             return
         except MissedError:
             continue
 
 
-def _from(start: Start, clip: Clip, stats: DecodeStats) -> Iterator[Frame]:
-    with open_video(clip.source) as (container, stream):
+def _from(start: Start, clip: Clip, stats: DecodeStats, limits: Limits) -> Iterator[Frame]:
+    with open_video(clip.source, limits) as (container, stream):
         stream.thread_type = "NONE"
         stream.codec_context.thread_count = 1
         pictures = _pictures(reached(container, stream, clip, start), stream)
-        for pts in clip.coarse_pts:
+        for number, pts in zip(clip.coarse_frames, clip.coarse_pts, strict=True):
             if pts != clip.first_pts and container.format.name in INDEXED:
                 pictures = _pictures(_jumped(container, stream, pts), stream)
             packets = _found(pictures, pts)
@@ -93,7 +98,7 @@ def _from(start: Start, clip: Clip, stats: DecodeStats) -> Iterator[Frame]:
             picture = _decoded(stream, packets, stats) if packets else None
             if picture is None:
                 return
-            yield Frame(float((pts - clip.origin_pts) * (stream.time_base or 0)), picture, clip.rotation)
+            yield Frame(float((pts - clip.origin_pts) * (stream.time_base or 0)), picture, clip.rotation, number)
 
 
 def _jumped(container: InputContainer, stream: VideoStream, pts: int) -> Iterator[Packet]:

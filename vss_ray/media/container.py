@@ -14,6 +14,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from vss_ray.errors import VideoError
+from vss_ray.media.limits import Limits
 from vss_ray.media.remote import is_remote, open_remote, storage_error, storage_errors
 
 NOT_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
@@ -22,25 +23,39 @@ READ = 1 << 18
 """Bytes FFmpeg asks a remote file for at once."""
 
 
+PADDING = 1 << 16
+"""Pixels."""
+BEYOND = "max pixel count"
+"""Words of FFmpeg's where a frame is larger."""
+
+
 @contextmanager
-def open_video(source: str) -> Iterator[tuple[InputContainer, VideoStream]]:
+def open_video(source: str, limits: Limits = Limits()) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open ``source`` and yield the container and its best video stream; nothing is decoded.
 
     The best stream is the one with the largest picture, of equals the default one, and never cover art.
 
     Args:
         source: Path, or any URL that fsspec knows.
+        limits: Decoders refuse larger frames, those that FFmpeg looks at while it opens the file among them.
 
     Raises:
-        VideoError: It is not video; also where that shows only while the body of the ``with`` reads on.
+        VideoError: It is not video, or is larger; also where that shows only while the body of the ``with`` reads on.
         StorageError: It is missing or not readable, or its storage fails while it is read.
     """
     try:
         with ExitStack() as stack:
             file = stack.enter_context(open_remote(source)) if is_remote(source) else source
             # Metadata in another encoding than it claims must not make a video unreadable.
-            container = stack.enter_context(av.open(file, "r", metadata_errors="replace", buffer_size=READ))
-            yield container, _best_stream(source, container)
+            # FFmpeg counts what a codec pads pictures with, too; the header's size is held to the limit itself.
+            options = {"max_pixels": str(limits.pixels + limits.pixels // 4 + PADDING)}
+            container = stack.enter_context(
+                av.open(file, "r", metadata_errors="replace", buffer_size=READ, options=options)
+            )
+            stream = _best_stream(source, container)
+            _check_size(source, stream, limits)
+            stream.codec_context.options = options
+            yield container, stream
     except FFmpegError as error:
         if error.errno in NOT_THERE:
             raise storage_error(source, error) from error
@@ -61,8 +76,13 @@ def demux(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
         return
 
 
+def video_streams(container: InputContainer) -> list[VideoStream]:
+    """Those that are video, cover art not among them."""
+    return [stream for stream in container.streams.video if not stream.disposition & NOT_VIDEO]
+
+
 def _best_stream(source: str, container: InputContainer) -> VideoStream:
-    streams = [stream for stream in container.streams.video if not stream.disposition & NOT_VIDEO]
+    streams = video_streams(container)
     if not streams:
         kinds = sorted({"cover art" if stream.type == "video" else stream.type for stream in container.streams})
         raise VideoError(f"{source}: has no video stream, only {', '.join(kinds) or 'an empty container'}; take it out")
@@ -70,3 +90,11 @@ def _best_stream(source: str, container: InputContainer) -> VideoStream:
     if not known:
         raise VideoError(f"{source}: there is no decoder for its video; transcode it, to H.264 for example")
     return max(known, key=lambda s: (s.width * s.height, bool(s.disposition & Disposition.default), -s.index))
+
+
+def _check_size(source: str, stream: VideoStream, limits: Limits) -> None:
+    if stream.width * stream.height > limits.pixels:
+        raise VideoError(
+            f"{source}: says that its frames are {stream.width}x{stream.height}, the limit is {limits.pixels:,} pixels;"
+            f" take it out, or --set limits.pixels={stream.width * stream.height} where that is true"
+        )

@@ -28,10 +28,10 @@ class Unit(NamedTuple):
 def shown(units: Sequence[Unit]) -> list[int]:
     """Positions of the packets whose frames a decoder gives out, in order of decoding.
 
-    Not shown are also the packets in front of the first codec keyframe, that keyframe's leading pictures (they refer
-    to what was cut off), and a last packet that is cut short.
+    Not shown are also the packets in front of the first codec keyframe, and that keyframe's leading pictures: they
+    refer to what was cut off.
     """
-    end = len(units) - (1 if units and units[-1].corrupt else 0)
+    end = len(units)
     first = next((i for i, unit in enumerate(units) if unit.key), 0)
     after = first + 1
     while after < end and _earlier(units[after].pts, units[first].pts):

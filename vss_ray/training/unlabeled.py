@@ -59,7 +59,7 @@ def _shots(path: Path, short_side: int) -> Iterator[tuple[NDArray[np.uint8], flo
         rate = video.num_frames / video.duration_seconds if video.duration_seconds > 0 else RATE
         detector, shot = ShotDetector(), []
         for clip in plan_clips(video):
-            for frame in decode(clip):
+            for frame in decode(clip, any_size=True):
                 image = frame.rgb(height, width)
                 small = cv2.resize(image, (160, 90), interpolation=cv2.INTER_AREA)[..., ::-1]
                 if detector.is_cut(np.ascontiguousarray(small)) and shot:  # type: ignore[arg-type]
