@@ -105,7 +105,7 @@ def test_the_coarse_pass_sees_every_codec_keyframe_and_something_of_every_clip(
 @given(videos, lengths)
 def test_only_long_groups_are_cut_inside(video: Video, seconds: float) -> None:
     clips = plan_clips(video, seconds)
-    times = [(pts - video.pts[0]) / 10 for pts in video.pts] + [video.duration_seconds]
+    times = [(pts - video.pts[0]) * video.time_base for pts in video.pts] + [video.duration_seconds]
     ends = [*video.codec_keyframes, video.num_frames]
     long = {(a, b) for a, b in pairwise(ends) if times[b] - times[a] > LONGEST * seconds}
     for clip in clips:
