@@ -16,6 +16,7 @@ from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from av.error import FFmpegError
@@ -23,8 +24,13 @@ from rich.console import Console
 
 from vss_ray import config
 from vss_ray.cluster.segment import segment
+from vss_ray.datasets import scenes
+from vss_ray.index.tables import count_damaged
 from vss_ray.masks import h264
 from vss_ray.media.container import demux, open_video
+from vss_ray.media.write import write_video
+from vss_ray.run import Run
+from vss_ray.storage.location import Location
 
 FAILED = {
     "h264_mov-3elist-encrypted.mp4": "is encrypted",
@@ -70,13 +76,7 @@ SIZES = {
     "ts_resolution_change.ts": 2,
 }
 """Clips of those whose frames change size."""
-CHOSEN = {
-    *("h264_mov-frag-encrypted.mp4", "vp9_vp90-2-05-resize.mp4", "nasa_13013.mp4.audio.mp3", "tiny_16x16.mp4"),
-    *("bitflips.mp4", "truncated.mkv", "truncated_no_moov.mp4", "ts_lost_packets.ts", "ts_resolution_change.ts"),
-    *("audio_with_cover_art.mp3", "zero_byte.mp4", "fps1.mp4", "sar_4x3.mp4", "interlaced_tff.mp4"),
-    *("two_video_tracks.mkv", "mp4_without_extension", "odd näme (1) 'q' #%20&.mp4"),
-}
-"""Few sizes: to compile a network for each takes longer than the files themselves."""
+POINT = ["segmenter.short_side=64", "limits.pixels=100000"]
 
 
 @pytest.fixture(scope="module")
@@ -170,16 +170,57 @@ def vss(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
 
 
+@pytest.fixture
+def damaged(tmp_path) -> Path:
+    """A whole file, a flipped one, one cut short, two joined of two sizes, one too large, one of no bytes at all."""
+    folder = tmp_path / "source"
+    folder.mkdir()
+
+    def write(name: str, height: int = 96, width: int = 160) -> bytes:
+        street = scenes.render(scenes.Config(height=height, width=width, num_frames=50, fps=25.0))
+        write_video(folder / name, (frame.rgb for frame in street), options={"preset": "ultrafast"})
+        return (folder / name).read_bytes()
+
+    flipped, rng = bytearray(write("whole.mp4")), np.random.default_rng(2)
+    for place in rng.integers(len(flipped) // 2, len(flipped) * 9 // 10, 60):
+        flipped[place] = rng.integers(256)
+    (folder / "flipped.mp4").write_bytes(flipped)
+    cut = write("cut.mkv")
+    (folder / "cut.mkv").write_bytes(cut[: len(cut) // 2])
+    joined = write("joined.ts") + write("larger.ts", 120, 200)
+    (folder / "joined.ts").write_bytes(joined)
+    (folder / "larger.ts").unlink()
+    write("beyond.mp4", 288, 352)
+    (folder / "nothing.mp4").touch()
+    return folder
+
+
 @pytest.mark.ray
-def test_one_odd_file_of_every_kind(local_ray, files, test_data, tmp_path):
-    assert files.keys() >= CHOSEN
-    chosen = {name: files[name] for name in sorted(CHOSEN)}
-    source, out = listed(chosen, tmp_path)
-    point = config.load("evs", ["segmenter.short_side=64"])
+def test_damage_is_told_sizes_are_kept_apart_and_limits_hold(local_ray, damaged, tmp_path):
+    out = tmp_path / "out"
     arguments = {"limit": None, "address": None, "console": Console(quiet=True)}
-    summary = segment(source, out, point, **arguments)
-    assert summary.clips_damaged == check(chosen, Path(out), test_data) > 0
-    assert segment(source, out, point, **arguments).clips_done == 0, "parts of clips are done, too"
+    summary = segment(str(damaged), str(out), config.load("evs", POINT), **arguments)
+    location = Location.open(str(out))
+    rows = pq.read_table(out / "tables" / "clips.parquet").to_pylist()
+    clips = {(Path(row["source"]).name, row["start"]): row for row in rows}
+    assert clips.keys() == {("whole.mp4", 0), ("flipped.mp4", 0), ("cut.mkv", 0), ("joined.ts", 0), ("joined.ts", 50)}
+    told = {key: row["damaged"] for key, row in clips.items()}
+    assert told["whole.mp4", 0] is None
+    assert "made up by the decoder" in told["flipped.mp4", 0]
+    assert "cut short: it ends at" in told["cut.mkv", 0]
+    assert "times run backwards" in told["joined.ts", 0]
+    assert [(clips["joined.ts", at]["width"], clips["joined.ts", at]["num_frames"]) for at in (0, 50)] == [
+        (160, 50),
+        (200, 50),
+    ]
+    assert not any(row["interlaced"] for row in rows)
+    assert {row["num_video_streams"] for row in rows} == {1}
+    failed = {Path(failure.source).name: failure.message for failure in Run.open(location).failures()}
+    assert failed.keys() == {"beyond.mp4", "nothing.mp4"}
+    assert "frames are 352x288, the limit is 100,000 pixels" in failed["beyond.mp4"]
+    assert summary.clips_damaged == count_damaged(location) == 4
+    again = segment(str(damaged), str(out), config.load("evs", [*POINT, "limits.frames=10000"]), **arguments)
+    assert (again.clips_done, again.clips_before) == (0, 5), "parts of clips are done, and limits may change"
 
 
 @pytest.mark.ray
