@@ -247,7 +247,7 @@ def read_parquet(content: bytes) -> pa.Table:
 
     Arrow's own threads now and then outlive the interpreter, which then aborts: exit code 134 after a job well done.
     """
-    return pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
+    return pq.ParquetFile(pa.BufferReader(content), pre_buffer=False).read(use_threads=False)
 
 
 def parquet_bytes(table: pa.Table) -> bytes:

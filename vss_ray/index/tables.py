@@ -93,7 +93,7 @@ def count_damaged(location: Location) -> int:
     """
     try:
         with location.open_input(PATHS["clips"]) as file:
-            table = pq.ParquetFile(file).read(["damaged"], use_threads=False)
+            table = pq.ParquetFile(file, pre_buffer=False).read(["damaged"], use_threads=False)
     except MissingError:
         return 0
     except (pa.ArrowException, OSError) as error:

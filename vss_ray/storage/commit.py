@@ -116,7 +116,7 @@ def read_record(location: Location, video_id: str, clip_id: str) -> tuple[dict[s
     """
     path, data = _best_record(location, video_id, clip_id)
     try:
-        table = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
+        table = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).read(use_threads=False)
         row = json.loads((table.schema.metadata or {})[CLIP_KEY])
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise StorageError(
