@@ -9,7 +9,7 @@ SEED ?= 0
 export PIP_EXTRA_INDEX_URL
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test lint install benchmark chaos load odd clean
+.PHONY: help demo test lint install benchmark chaos fuzz load odd clean
 
 help:
 	@sed -n '1p' Makefile; grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/'
@@ -37,6 +37,9 @@ test: lint  ## everything that has to be true
 chaos: install  ## kill drivers, workers, raylets, nodes and the S3 server at random, then count: SECONDS, ROUNDS, SEED
 	$(BIN)/python -m tests.chaos --seconds $(SECONDS) --rounds $(ROUNDS) --seed $(SEED)
 
+fuzz: install  ## broken input for everything that parses, SECONDS for each reader; what breaks one is kept in .fuzz
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) --seed $(SEED) $(ARGUMENTS)
+
 odd: install  ## every odd and damaged file of VSS_TEST_DATA through the whole job; minutes
 	$(BIN)/pytest -m odd tests/cluster/test_odd_files.py
 
@@ -47,4 +50,4 @@ load: install  ## 20,000 clips, 50,000 objects, a hundred readers, large picture
 	$(BIN)/python -m tests.load $(ARGUMENTS)
 
 clean:  ## what demo and test leave behind
-	rm -rf .demo .benchmark .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .demo .benchmark .pytest_cache .ruff_cache .hypothesis .fuzz .import_linter_cache

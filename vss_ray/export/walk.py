@@ -109,7 +109,7 @@ class Piece:
                 yield Sample(name, int(number), int(span), frame.pts_seconds, None, image, {})
             return
         places = np.flatnonzero(np.isin(self.frames["frame"].to_numpy(), self.numbers))
-        masks = enumerate(decode_masks(read_mask(self.location, self.row)))
+        masks = enumerate(decode_masks(read_mask(self.location, self.row), (self.row["height"], self.row["width"])))
         masks = _chosen(masks, places.tolist(), self.row["mask_path"])
         pictures = self._pictures() if pixels else repeat(None)
         facts = self.frames.select(FACTS).take(places).to_pylist()

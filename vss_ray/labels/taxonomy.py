@@ -73,6 +73,8 @@ class Taxonomy:
     def from_dict(cls, content: dict[str, Any]) -> Taxonomy:
         """The inverse of ``to_dict``; a class without a color gets one by the rule of PASCAL VOC."""
         rows = content["classes"]
+        if not all(isinstance(name, str) for row in rows for name in (row["name"], *row.get("aliases", ()))):
+            raise ValueError("a class or a synonym whose name is no text; put it in quotes")
         return cls(
             name=content["name"],
             classes=tuple(row["name"] for row in rows),
@@ -95,8 +97,8 @@ def load(name: str) -> Taxonomy:
         raise ConfigError(f"no taxonomy {name!r}; there is {', '.join(known)}, or the path of a YAML file")
     try:
         return Taxonomy.from_dict(yaml.safe_load(path.read_text()))
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        reason = " ".join("".join(char if char.isprintable() else " " for char in str(error)).split())
         raise ConfigError(
             f"{path} is no taxonomy ({reason}); wanted a name and classes, as in labels/camvid.yaml"
         ) from error
@@ -114,6 +116,8 @@ def voc_color(index: int) -> tuple[int, int, int]:
 
 def _color(given: list[int] | None, index: int) -> tuple[int, int, int]:
     red, green, blue = given or voc_color(index + 1)
+    if not all(type(level) is int and 0 <= level <= 255 for level in (red, green, blue)):
+        raise ValueError(f"color {given!r}; wanted three numbers from 0 to 255")
     return red, green, blue
 
 

@@ -30,6 +30,12 @@ Source = bytes | str | PathLike[str] | IO[bytes]
 
 MILLISECOND = Fraction(1, 1000)
 REMEDY = "delete the clip's commit record and run again to make it anew"
+DEPTHS = {
+    **dict.fromkeys(("gray", "yuv420p", "yuvj420p", "yuv444p", "yuvj444p"), np.dtype(np.uint8)),
+    "gray16le": np.dtype("<u2"),
+}
+"""Pixel formats in which the luma is the label. x264 writes gray as such, or with constant chroma."""
+ROUNDING = 64
 DEEP = ("ffv1", {"level": "1", "coder": "1", "context": "0"})
 """Encoder and settings of 16-bit maps: FFV1's range coder, the only one here that holds them."""
 
@@ -77,13 +83,13 @@ class LabelVideo:
             writer.add(ids, time)
         return writer.finish()
 
-    def decode(self, data: Source) -> Iterator[LabelMap]:
+    def decode(self, data: Source, shape: tuple[int, int] | None = None) -> Iterator[LabelMap]:
         """See ``decode``."""
-        return decode(data)
+        return decode(data, shape)
 
-    def decode_frame(self, data: Source, index: int) -> LabelMap:
+    def decode_frame(self, data: Source, index: int, shape: tuple[int, int] | None = None) -> LabelMap:
         """See ``decode_frame``."""
-        return decode_frame(data, index)
+        return decode_frame(data, index, shape)
 
 
 class Writer:
@@ -145,29 +151,39 @@ class Writer:
         return self._file.getvalue()
 
 
-def decode(data: Source) -> Iterator[LabelMap]:
+def decode(data: Source, shape: tuple[int, int] | None = None) -> Iterator[LabelMap]:
     """The maps of a label video in order, whichever codec wrote it.
 
     Args:
         data: The file's bytes, its local path, or a file object open for reading.
+        shape: (H, W) that they must have, where it is known: then no more memory than that is taken for one, whatever
+            the file says of itself.
 
     Yields:
-        (H, W), uint8 or uint16.
+        (H, W), uint8 or uint16, all alike, at least one.
 
     Raises:
         VideoError: It is no label video, or a damaged one.
     """
-    with _opened(data) as (container, stream):
+    first = None
+    with _opened(data, shape) as (container, stream):
         for frame in container.decode(stream):
-            yield _plane(frame)
+            ids = _plane(frame, data, shape if first is None else first.shape)
+            if first is not None and ids.dtype != first.dtype:
+                raise _damaged(data, f"has maps of {first.dtype} and of {ids.dtype}")
+            first = ids if first is None else first
+            yield ids
+    if first is None:
+        raise _damaged(data, "has no frames")
 
 
-def decode_frame(data: Source, index: int) -> LabelMap:
+def decode_frame(data: Source, index: int, shape: tuple[int, int] | None = None) -> LabelMap:
     """One map by its number; decodes from the codec keyframe before it, what comes earlier is only stepped over.
 
     Args:
         data: As for ``decode``.
         index: From 0.
+        shape: As for ``decode``.
 
     Raises:
         IndexError: There are not that many.
@@ -176,7 +192,7 @@ def decode_frame(data: Source, index: int) -> LabelMap:
     if index < 0:
         raise IndexError(f"frame {index} of a label video; frames count from 0")
     seen = 0
-    with _opened(data) as (container, stream):
+    with _opened(data, shape) as (container, stream):
         needed: list[av.Packet] = []
         for packet in container.demux(stream):
             if packet.size == 0:  # the demuxer's sign that the file is over
@@ -186,28 +202,42 @@ def decode_frame(data: Source, index: int) -> LabelMap:
             if seen > index:
                 context = stream.codec_context
                 frames = [frame for each in (*needed, None) for frame in context.decode(each)]
-                return _plane(frames[-1])
+                if not frames:
+                    raise _damaged(data, f"has nothing to show at frame {index}")
+                return _plane(frames[-1], data, shape)
     raise IndexError(f"frame {index} of a label video of {seen}; frames count from 0")
 
 
 @contextmanager
-def _opened(data: Source) -> Iterator[tuple[InputContainer, av.VideoStream]]:
-    name = data if isinstance(data, str | PathLike) else getattr(data, "name", "in memory")
+def _opened(data: Source, shape: tuple[int, int] | None) -> Iterator[tuple[InputContainer, av.VideoStream]]:
+    # Decoders round sizes up before they look at the limit.
+    options = {} if shape is None else {"max_pixels": str((shape[0] + ROUNDING) * (shape[1] + ROUNDING))}
+    file = io.BytesIO(data) if isinstance(data, bytes) else data
     try:
-        with av.open(io.BytesIO(data) if isinstance(data, bytes) else data, "r", format="matroska") as container:
+        with av.open(file, "r", format="matroska", metadata_errors="replace", options=options) as container:
             if not container.streams.video:
-                raise VideoError(f"label video {name} has no video stream; {REMEDY}")
+                raise _damaged(data, "has no video stream")
             stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise _damaged(data, "is of a codec that this FFmpeg does not know")
+            stream.codec_context.options = options
             stream.codec_context.thread_count = 1
             yield container, stream
     except FFmpegError as error:
-        reason = error.strerror or type(error).__name__
-        raise VideoError(f"label video {name} cannot be decoded: {reason}; {REMEDY}") from error
+        raise _damaged(data, f"cannot be decoded: {error.strerror or type(error).__name__}") from error
 
 
-def _plane(frame: av.VideoFrame) -> LabelMap:
+def _plane(frame: av.VideoFrame, data: Source, shape: tuple[int, ...] | None) -> LabelMap:
+    if frame.format.name not in DEPTHS:
+        raise _damaged(data, f"has pixels of {frame.format.name}, wanted gray ones")
     plane = frame.planes[0]
-    dtype = np.dtype("<u2") if frame.format.name == "gray16le" else np.dtype(np.uint8)
+    if shape not in (None, (plane.height, plane.width)):
+        raise _damaged(data, f"has a map of {plane.width}x{plane.height}, wanted {shape[1]}x{shape[0]}")
     pixels = np.frombuffer(plane, np.uint8)  # type: ignore[call-overload]
-    rows = pixels.reshape(plane.height, plane.line_size).view(dtype)
+    rows = pixels.reshape(plane.height, plane.line_size).view(DEPTHS[frame.format.name])
     return rows[:, : plane.width].copy()
+
+
+def _damaged(data: Source, what: str) -> VideoError:
+    name = data if isinstance(data, str | PathLike) else getattr(data, "name", "in memory")
+    return VideoError(f"label video {name} {what}; {REMEDY}")

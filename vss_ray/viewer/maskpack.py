@@ -31,7 +31,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from vss_ray.masks._matroska import LabelMap, decode
+from vss_ray.errors import VideoError
+from vss_ray.masks._matroska import REMEDY, LabelMap, decode
 from vss_ray.storage.commit import read_mask, read_record
 from vss_ray.storage.location import Location
 
@@ -49,7 +50,8 @@ def mask_pack(location: Location, video_id: str, clip_id: str) -> bytes:
         VideoError: The label video is damaged.
     """
     row, frames = read_record(location, video_id, clip_id)
-    return gzip.compress(pack(decode(read_mask(location, row)), frames, row), EFFORT, mtime=0)
+    maps = decode(read_mask(location, row), (row["height"], row["width"]))
+    return gzip.compress(pack(maps, frames, row), EFFORT, mtime=0)
 
 
 def pack(maps: Iterable[LabelMap], frames: pa.Table, row: dict[str, Any]) -> bytes:
@@ -59,6 +61,9 @@ def pack(maps: Iterable[LabelMap], frames: pa.Table, row: dict[str, Any]) -> byt
         maps: (H, W) labels of every frame.
         frames: Their rows: ``pts_seconds``, ``key_distance``, ``area``.
         row: Of the clip: ``start``, ``width``, ``height``.
+
+    Raises:
+        VideoError: There are more or fewer maps than rows.
     """
     labels, lengths, counts = [], [], []
     for each in maps:
@@ -66,6 +71,8 @@ def pack(maps: Iterable[LabelMap], frames: pa.Table, row: dict[str, Any]) -> byt
         labels.append(run_labels)
         lengths.append(run_lengths)
         counts.append(len(run_labels))
+    if len(counts) != len(frames):
+        raise VideoError(f"label video of {len(counts)} frames, its record has {len(frames)}; {REMEDY}")
     area = frames["area"].combine_chunks().flatten().to_numpy()
     header: dict[str, Any] = {
         "width": row["width"],

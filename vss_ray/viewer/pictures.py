@@ -40,7 +40,7 @@ def thumbnail(location: Location, taxonomy: Taxonomy, clip: Clip, seconds: float
     times = frames["pts_seconds"].to_numpy()
     index = max(int(np.searchsorted(times, seconds + 1e-3, "right")) - 1, 0)
     image = picture(clip, float(times[index]), width)
-    labels = decode_frame(read_mask(location, row), index)
+    labels = decode_frame(read_mask(location, row), index, (row["height"], row["width"]))
     return jpeg(_colored(image, labels, taxonomy))
 
 

@@ -17,7 +17,7 @@ from vss_ray.media.remote import is_remote, open_remote, storage_error, storage_
 
 BLOCK = 256 * 1024
 """Bytes sent at once."""
-RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))")
+RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))", re.ASCII)
 
 PLAYED = {
     "mp4": ({"h264", "vp9", "av1", "hevc"}, "video/mp4"),
