@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -32,6 +33,7 @@ from vss_ray.run import Run
 from vss_ray.storage.commit import commit
 from vss_ray.storage.location import Location
 from vss_ray.viewer.app import build
+from vss_ray.viewer.serve import settings
 
 CAMVID = taxonomy.load("camvid")
 SKY, ROAD, CAR, PEDESTRIAN = (CAMVID.index(name) for name in ("sky", "road", "car", "pedestrian"))
@@ -181,19 +183,19 @@ def serve() -> Callable[[Run], AbstractContextManager[Server]]:
 @contextmanager
 def serving(run: Run) -> Iterator[Server]:
     """The viewer on a free port of this machine."""
-    settings = uvicorn.Config(build(run), port=0, log_level="warning", ws="none", lifespan="off", access_log=False)
-    server = uvicorn.Server(settings)
-    thread = threading.Thread(target=server.run, daemon=True)
+    server, listener = uvicorn.Server(settings(build(run))), socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     deadline = time.monotonic() + 30
     while not server.started and time.monotonic() < deadline:
         time.sleep(0.02)
-    port = server.servers[0].sockets[0].getsockname()[1]
+    port = listener.getsockname()[1]
     try:
         yield Server(f"http://127.0.0.1:{port}", run)
     finally:
         server.should_exit = server.force_exit = True
         thread.join(10)
+        listener.close()
 
 
 @pytest.fixture(scope="session")

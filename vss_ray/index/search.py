@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -61,7 +64,9 @@ class Hit:
         return asdict(self)
 
 
-def search(location: Location, query: str, taxonomy: Taxonomy, limit: int | None = None) -> list[Hit]:
+def search(
+    location: Location, query: str, taxonomy: Taxonomy, limit: int | None = None, seconds: float | None = None
+) -> list[Hit]:
     """All spans that satisfy a query, in the order that it asks for; by video and time where it asks for none.
 
     Args:
@@ -69,15 +74,16 @@ def search(location: Location, query: str, taxonomy: Taxonomy, limit: int | None
         query: Such as ``person > 2% and bicyclist > 0.5% for 2s gap 1s in "drive*"``; see ``language``.
         taxonomy: The classes of the run.
         limit: At most so many, the first ones.
+        seconds: What the search may take; None: as long as it does.
 
     Raises:
-        QueryError: The query cannot be understood.
+        QueryError: The query cannot be understood, or takes longer.
         StorageError: There are no tables, they cannot be read, or they have other classes.
     """
     if limit is not None and limit < 1:
         raise QueryError(f"limit: got {limit}, wanted 1 or more")
     parsed = parse(query, taxonomy)
-    with connect(location, taxonomy) as connection:
+    with connect(location, taxonomy) as connection, _at_most(connection, seconds):
         statement = _statement(connection, parsed, taxonomy, limit)
         rows = connection.execute(statement.sql, statement.parameters).fetchall()
     return [_hit(row, statement.classes) for row in rows]
@@ -96,6 +102,24 @@ def explain(location: Location, query: str, taxonomy: Taxonomy, limit: int | Non
     comments = [f"-- share_{taxonomy.classes.index(name)}: {json.dumps(name)}" for name in statement.classes]
     comments += [f"-- ${name} = {json.dumps(value)}" for name, value in statement.parameters.items()]
     return "\n".join([*comments, statement.sql])
+
+
+@contextmanager
+def _at_most(connection: duckdb.DuckDBPyConnection, seconds: float | None) -> Iterator[None]:
+    if seconds is None:
+        yield
+        return
+    timer = threading.Timer(seconds, connection.interrupt)
+    timer.start()
+    try:
+        yield
+    except duckdb.InterruptException as error:
+        raise QueryError(
+            f"query: this takes more than {seconds:g} s; ask for fewer classes or videos, or `vss search`, which waits"
+        ) from error
+    finally:
+        timer.cancel()
+        timer.join()  # an interrupt that came late would meet whoever has the connection next
 
 
 def _statement(connection: duckdb.DuckDBPyConnection, query: Query, taxonomy: Taxonomy, limit: int | None) -> Statement:

@@ -73,8 +73,9 @@ class Taxonomy:
     def from_dict(cls, content: dict[str, Any]) -> Taxonomy:
         """The inverse of ``to_dict``; a class without a color gets one by the rule of PASCAL VOC."""
         rows = content["classes"]
-        if not all(isinstance(name, str) for row in rows for name in (row["name"], *row.get("aliases", ()))):
-            raise ValueError("a class or a synonym whose name is no text; put it in quotes")
+        names = [name for row in rows for name in (row["name"], *row.get("aliases", ()))]
+        if not names or not all(isinstance(name, str) for name in (content["name"], *names)):
+            raise ValueError("no class, or a name that is no text; put it in quotes")
         return cls(
             name=content["name"],
             classes=tuple(row["name"] for row in rows),

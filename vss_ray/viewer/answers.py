@@ -32,6 +32,8 @@ ROWS = 24
 STRIP_COLUMNS = 720
 """Of the player's strips."""
 HITS, MOST_HITS, MOMENTS = 60, 2000, 12
+SEARCH_SECONDS = 60.0
+"""Two searches run at a time: one that does not end would be in the way of everybody."""
 THUMBNAIL_WIDTH, STILL_WIDTH = 320, 960
 PICTURE_BYTES, PACK_BYTES, ANSWER_BYTES = 64 * 2**20, 128 * 2**20, 32 * 2**20
 """What is remembered at most."""
@@ -99,7 +101,8 @@ class Viewer:
         run, archive = self._run, self._archives.now()
 
         def answer() -> bytes:
-            return json.dumps([hit.to_dict() for hit in search(run.location, query, run.taxonomy, limit)]).encode()
+            hits = search(run.location, query, run.taxonomy, limit, SEARCH_SECONDS)
+            return json.dumps([hit.to_dict() for hit in hits]).encode()
 
         return json.loads(self._answers.get((archive.version, query, limit), answer))
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 from vss_ray.errors import VssError
 from vss_ray.run import Run
@@ -21,7 +21,7 @@ from vss_ray.viewer.gate import LOOPBACK, Gate
 Endpoint = Callable[[Request], Response]
 
 
-def build(run: Run, *, hosts: frozenset[str] = LOOPBACK, token: str | None = None) -> Starlette:
+def build(run: Run, *, hosts: frozenset[str] = LOOPBACK, token: str | None = None) -> ASGIApp:
     """The application for one run.
 
     Args:
@@ -46,11 +46,13 @@ def build(run: Run, *, hosts: frozenset[str] = LOOPBACK, token: str | None = Non
         "/still/{video_id}": viewer.still,
         "/similar/{video_id}": viewer.similar,
     }
-    return Starlette(
+    app = Starlette(
         routes=[
             *(Route(path, endpoint) for path, endpoint in routes.items()),
             Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
         ],
-        middleware=[Middleware(Gate, hosts=hosts, token=token)],
         exception_handlers={VssError: viewer.problem, HTTPException: viewer.problem},
     )
+    return Gate(
+        app, hosts=hosts, token=token
+    )  # around all of it: what Starlette says of a crash carries the policy too

@@ -1,6 +1,8 @@
 """Who may ask, and what a page may do: checked and said once, in front of every answer.
 
 - Only GET and HEAD; nothing here changes anything.
+- Address and headers take 16 kB together, far more than a browser sends; a server that is told 16 kB takes what arrives
+  in one piece.
 - The Host header must name this server. A page elsewhere can point a name of its own at 127.0.0.1 (DNS rebinding), but
   then the browser says that name. An IP address cannot be pointed anywhere.
 - A browser says where a request comes from (Sec-Fetch-Site); other sites may link here, but not embed or read.
@@ -33,6 +35,8 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
+HEADER_BYTES = 16 * 1024
+"""Of the address and the headers of a request."""
 COOKIE = "vss_view"
 HOST = re.compile(r"(?:\[(?P<bracketed>[0-9A-Fa-f:.]+)\]|(?P<name>[\w.-]+))(?::\d{1,5})?", re.ASCII)
 
@@ -64,6 +68,8 @@ class Gate:
     def _refusal(self, request: Request) -> Response | None:
         if request.method not in ("GET", "HEAD"):
             return PlainTextResponse("only GET and HEAD", 405, {"Allow": "GET, HEAD"})
+        if _header_bytes(request.scope) > HEADER_BYTES:
+            return PlainTextResponse(f"address and headers take more than {HEADER_BYTES} bytes", 431)
         if not self._is_here(request.headers.get("host", "")):
             return PlainTextResponse("this server has another name; use the address that `vss view` printed", 421)
         is_foreign = request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
@@ -91,6 +97,11 @@ class Gate:
 
     def _is_token(self, given: str) -> bool:
         return secrets.compare_digest(given.encode(), (self._token or "").encode())
+
+
+def _header_bytes(scope: Scope) -> int:
+    headers = sum(len(name) + len(value) + len(b": \r\n") for name, value in scope["headers"])
+    return len(scope["path"]) + len(scope["query_string"]) + headers
 
 
 def _is_address(name: str) -> bool:

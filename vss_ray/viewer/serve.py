@@ -7,11 +7,13 @@ import socket
 from collections.abc import Callable
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from vss_ray.errors import ConfigError
 from vss_ray.run import Run
 from vss_ray.viewer.app import build
-from vss_ray.viewer.gate import LOOPBACK
+from vss_ray.viewer.connections import MOST, Connection
+from vss_ray.viewer.gate import HEADER_BYTES, LOOPBACK
 
 
 def serve(run: Run, *, host: str = "127.0.0.1", port: int = 8770, announce: Callable[[str], None] = print) -> None:
@@ -30,22 +32,28 @@ def serve(run: Run, *, host: str = "127.0.0.1", port: int = 8770, announce: Call
     is_open = host not in LOOPBACK
     token = secrets.token_urlsafe(32) if is_open else None
     app = build(run, hosts=LOOPBACK | _names(host) if is_open else LOOPBACK, token=token)
-    # The access log would hold the token. Videos are long answers: what is left of them does not hold up the end.
-    settings = uvicorn.Config(
-        app,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        ws="none",
-        lifespan="off",
-        timeout_graceful_shutdown=1,
-    )
     with _listening(host, port) as listener:
         name = f"[{host}]" if ":" in host else host
         if host in ("0.0.0.0", "::"):
             name = socket.gethostname()
         announce(f"http://{name}:{listener.getsockname()[1]}/" + (f"?token={token}" if token else ""))
-        uvicorn.Server(settings).run(sockets=[listener])
+        uvicorn.Server(settings(app)).run(sockets=[listener])
+
+
+def settings(app: ASGIApp) -> uvicorn.Config:
+    """How the application is served: what a stranger's request may cost before anybody looks at it."""
+    return uvicorn.Config(
+        app,
+        http=Connection,
+        h11_max_incomplete_event_size=HEADER_BYTES,
+        limit_concurrency=MOST,
+        log_level="warning",
+        access_log=False,  # it would hold the token
+        server_header=False,
+        ws="none",
+        lifespan="off",
+        timeout_graceful_shutdown=1,  # videos are long answers: what is left of them does not hold up the end
+    )
 
 
 def _listening(host: str, port: int) -> socket.socket:
