@@ -9,7 +9,7 @@ SEED ?= 0
 export PIP_EXTRA_INDEX_URL
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test lint install benchmark chaos fuzz load odd clean
+.PHONY: help demo test lint install benchmark chaos fuzz load lock odd clean
 
 help:
 	@sed -n '1p' Makefile; grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/'
@@ -48,6 +48,10 @@ benchmark: install  ## speed, about 25 minutes, and the README's section about i
 
 load: install  ## 20,000 clips, 50,000 objects, a hundred readers, large pictures; about 20 minutes, ARGUMENTS=--smoke two
 	$(BIN)/python -m tests.load $(ARGUMENTS)
+
+lock: install  ## infra/requirements-cpu.lock: every package with its hash, of the versions in constraints.txt
+	$(BIN)/python infra/lock.py > infra/requirements-cpu.lock.new
+	mv infra/requirements-cpu.lock.new infra/requirements-cpu.lock
 
 clean:  ## what demo and test leave behind
 	rm -rf .demo .benchmark .pytest_cache .ruff_cache .hypothesis .fuzz .import_linter_cache

@@ -111,7 +111,12 @@ def test_rows_belong_together():
         Taxonomy("broken", ("a", "b"), ((0, 0, 0),), ((), ()))
 
 
-@pytest.mark.parametrize("content", ["name: x", "classes: [", "- a\n- b", "{name: x, classes: [{color: [1, 2, 3]}]}"])
+@pytest.mark.parametrize(
+    "content",
+    ["name: x", "classes: [", "- a\n- b", "{name: x, classes: [{color: [1, 2, 3]}]}", "{name: x, classes: []}",
+     "{name: x, classes: [{name: no}]}", "{name: x, classes: [{name: a, color: [1, 2, 300]}]}",
+     "{name: x, classes: [{name: a, color: [1, 2]}]}", "{name: x, classes: " + "[" * 5000],
+)  # fmt: skip
 def test_a_file_that_is_no_taxonomy_is_refused(content, tmp_path):
     (tmp_path / "mine.yaml").write_text(content)
     with pytest.raises(ConfigError, match="is no taxonomy"):
