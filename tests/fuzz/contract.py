@@ -13,7 +13,7 @@ from pathlib import Path
 from vss_ray.errors import VssError
 
 SECONDS = 10.0
-"""Of one input; a hundred times what the slowest takes here, because the machine may be busy."""
+"""Of the processor, for one input: what other processes take does not count. The slowest takes a hundredth of it."""
 HANGS = 3 * SECONDS
 """After so long it will not end."""
 MEGABYTES = 1024
@@ -43,7 +43,7 @@ class Target:
 
 def violation(target: Target, data: bytes) -> str | None:
     """How a reader breaks the promise on some bytes; None: it does not."""
-    peak, began = _peak_megabytes(), time.monotonic()
+    peak, began = _peak_megabytes(), time.process_time()
     try:
         target.read(data)
         problem = None
@@ -51,7 +51,7 @@ def violation(target: Target, data: bytes) -> str | None:
         is_refusal = isinstance(error, VssError) or type(error) in target.refusals
         problem = _complaint(str(error), target.lines) if is_refusal else "is no refusal"
         problem = problem and f"{type(error).__name__} {problem}: {str(error)[:300]!r} at {_place(error)}"
-    seconds, megabytes = time.monotonic() - began, _peak_megabytes() - peak
+    seconds, megabytes = time.process_time() - began, _peak_megabytes() - peak
     if seconds > SECONDS:
         return f"took {seconds:.1f} s"
     return problem or (f"took {megabytes:.0f} MB" if megabytes > MEGABYTES else None)

@@ -12,7 +12,7 @@ from tests.fuzz.contract import Target, violation
 from tests.fuzz.mutations import KINDS, PIECES, Edit, edited
 from tests.fuzz.targets import TARGETS
 
-BUDGET = 0.8
+BUDGET = 0.6
 """Seconds. The same inputs in the same order everywhere; how many of them depends on the machine."""
 ROUGH = {"point", "setting", "manifest", "failures", "run"}
 """Of these some errors are not yet refusals in one sentence."""
@@ -25,7 +25,7 @@ ROUGH = {"point", "setting", "manifest", "failures", "run"}
 def test_a_value_or_a_refusal(name):
     target, stop = TARGETS[name], time.monotonic() + BUDGET
 
-    @settings(derandomize=True, max_examples=400, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(derandomize=True, max_examples=200, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(st.sampled_from(list(target.seeds())), st.lists(edits(target), max_size=6))
     def read(seed: bytes, changes: list[Edit]) -> None:
         if time.monotonic() < stop:
