@@ -9,7 +9,7 @@ SEED ?= 0
 export PIP_EXTRA_INDEX_URL
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test lint install benchmark chaos fuzz load lock odd clean
+.PHONY: help demo test lint install benchmark slow chaos fuzz load lock odd clean
 
 help:
 	@sed -n '1p' Makefile; grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/'
@@ -33,6 +33,9 @@ lint: install  ## ruff, pyright, import-linter
 
 test: lint  ## everything that has to be true
 	$(BIN)/pytest -n 2 --dist loadfile
+
+slow: install  ## the tests that take half a minute or more each, ten minutes in all; make test leaves them out
+	$(BIN)/pytest -n 2 --dist loadfile -m slow
 
 chaos: install  ## kill drivers, workers, raylets, nodes and the S3 server at random, then count: SECONDS, ROUNDS, SEED
 	$(BIN)/python -m tests.chaos --seconds $(SECONDS) --rounds $(ROUNDS) --seed $(SEED)

@@ -18,6 +18,7 @@ from vss_ray.clips import COARSE, Clip
 from vss_ray.config import OperatingPoint
 from vss_ray.engines import int8
 from vss_ray.errors import ConfigError, ModelError
+from vss_ray.floor import at_the_floor
 from vss_ray.frames import Audit, Frame, Inferred, Labels, Prepared
 from vss_ray.index.schema import record_schema
 from vss_ray.inference import Base, Inference
@@ -195,8 +196,9 @@ def finish_clip(
         rows.append((labels.is_keyframe, labels.key_distance, labels.unreliable, cells, objects))
         if labels.audit is not None:
             audits.append((frame, labels.key_distance, labels.audit))
-        for time in times.tolist():
-            writer.add(labels.ids, time)
+        with at_the_floor():
+            for time in times.tolist():
+                writer.add(labels.ids, time)
     is_keyframe, key_distance, unreliable, cells, objects = (np.array(each)[shows] for each in zip(*rows, strict=True))
     area = (cells.sum(1) / np.float32(clip.height * clip.width)).astype(np.float32)
     agreement = {frame: audit.agreeing.sum() / audit.pixels.sum() for frame, _, audit in audits}
@@ -230,7 +232,9 @@ def finish_clip(
         "audit": json.dumps(counts) if audits else None,
         "pass": point.pass_,
     }
-    return FinishedClip(writer.finish(), table, facts)
+    with at_the_floor():
+        mask = writer.finish()
+    return FinishedClip(mask, table, facts)
 
 
 def _embeddings(prepared: Prepared, inferred: Inferred) -> list[NDArray[np.float16] | None]:

@@ -27,6 +27,7 @@ def job() -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_one_command_writes_all_three(local_ray, job, tiny_drive, tmp_path, capsys):
     job.write(tiny_drive, tmp_path / "out", ["evs"], [*SMALL], "camvid", True, None)

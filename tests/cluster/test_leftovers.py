@@ -14,6 +14,7 @@ START = "import sys; from vss_ray.cli import main; sys.argv = ['vss', *sys.argv[
 SETTINGS = ["clip_seconds=2", "keyframes.every=5", "segmenter.short_side=32"]
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_a_run_takes_its_temporary_files_away(archive: Path, tmp_path: Path) -> None:
     overrides = [part for setting in SETTINGS for part in ("--set", setting)]

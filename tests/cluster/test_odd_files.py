@@ -195,6 +195,7 @@ def damaged(tmp_path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_damage_is_told_sizes_are_kept_apart_and_limits_hold(local_ray, damaged, tmp_path):
     out = tmp_path / "out"

@@ -20,7 +20,7 @@ from vss_ray.media.archive import list_videos
 from vss_ray.run import Failure, Run
 from vss_ray.storage.location import Location
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
 POINT = ["method.name=cluster.poisoned", "segmenter.name=conformance.nearest_color", "keyframes.every=10"]
 POINT += ["clip_attempts=2", "clip_timeout_seconds=8"]
 HEALTHY = ("good0", "good1", "good2", "good3")

@@ -28,6 +28,7 @@ from vss_ray import config
 from vss_ray.cluster import pipeline
 from vss_ray.cluster.segment import segment
 from vss_ray.cluster.session import Resources
+from vss_ray.cluster.summary import STAGES
 from vss_ray.errors import RunMismatchError, VideoError
 from vss_ray.index.search import search
 from vss_ray.masks import ffv1
@@ -85,6 +86,8 @@ def test_every_frame_of_every_video_has_a_mask_and_a_row(done):
             assert np.allclose(area, row["area"], atol=1e-6)
     assert summary.audit.shares
     assert summary.decoded_frames / summary.frames <= 1.02
+    for stage in STAGES:
+        assert 0 < summary.floor_seconds[stage] < summary.stage_seconds[stage]
 
 
 def test_the_tables_answer_questions(done):
@@ -110,6 +113,7 @@ def test_two_runs_write_the_same_bytes_whatever_is_done_first(done, local_ray, a
     assert masks(tmp_path / "out") == masks(out)
 
 
+@pytest.mark.slow
 def test_three_operators_as_beside_a_gpu_write_the_same_bytes(done, local_ray, archive, tmp_path, monkeypatch):
     out, summary = done
 
@@ -199,6 +203,7 @@ def test_an_archive_without_videos_is_refused(local_ray, tmp_path):
         label(tmp_path / "source", tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_and_started_again_it_ends_with_the_same_bytes(done, archive, tmp_path):
     """SIGKILL of the driver while clips are being committed; its Ray dies with it."""
     expected, _ = done
@@ -221,6 +226,7 @@ def test_killed_in_the_middle_and_started_again_it_ends_with_the_same_bytes(done
     assert len({(row["video_id"], row["frame"]) for row in frames}) == len(frames) == FRAMES
 
 
+@pytest.mark.slow
 def test_two_at_a_time_one_works_and_the_other_is_refused(done, archive, tmp_path):
     """Two processes, one OUT, started together. The one that is refused has harmed nothing."""
     expected, _ = done
@@ -248,6 +254,7 @@ def vss(*arguments: str, env: dict[str, str] | None = None) -> subprocess.Comple
 SETS = [item for override in (*POINT, "audit=0.2") for item in ("--set", override)]
 
 
+@pytest.mark.slow
 @pytest.mark.s3
 def test_from_and_to_s3_in_a_storm(done, archive, s3):
     filesystem, root = fsspec.core.url_to_fs(f"{s3.url}/segment")
@@ -279,6 +286,7 @@ def test_wrong_keys_are_refused_in_one_sentence(archive, s3):
     assert s3.url in refused.stderr.replace("\n", "")
 
 
+@pytest.mark.slow
 def test_two_nodes_write_the_same_bytes(done, archive, tmp_path, monkeypatch):
     """A cluster of two raylets on this machine, joined by ``--address``."""
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")

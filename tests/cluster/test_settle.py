@@ -57,6 +57,7 @@ def test_int8_is_made_once_and_every_start_uses_the_same(local_ray, archive, tmp
         run(archive, out.root, "segmenter.precision=fp32")
 
 
+@pytest.mark.slow
 def test_measured_stores_what_it_found_and_goes_on_with_that(local_ray, archive, tmp_path):
     out = Location.open(tmp_path / "out")
     run(archive, out.root, "segmenter.precision=measured", "segmenter.agreement=1.0", limit=1)

@@ -34,6 +34,7 @@ def small_disk(tmp_path) -> Iterator[Path]:
     subprocess.run(["umount", folder], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_stops_the_run_and_a_larger_one_lets_it_go_on(local_ray, small_disk, tmp_path):
     source, out = tmp_path / "source.mp4", small_disk / "out"
     scenes.write_scene(source, scenes.Config(height=96, width=128, num_frames=20 * CLIPS, fps=10.0))
@@ -56,6 +57,7 @@ def test_a_full_disk_stops_the_run_and_a_larger_one_lets_it_go_on(local_ray, sma
     assert Run.open(location).failures() == []
 
 
+@pytest.mark.slow
 def test_an_archive_is_not_burnt_through(local_ray, monkeypatch, tmp_path):
     """Of many clips only the first few are tried, once nothing can be stored."""
     tried = []

@@ -18,6 +18,7 @@ def vss(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_three_videos_of_different_size_rate_and_codec(test_data, tmp_path):
     source, out = tmp_path / "source", tmp_path / "out"
@@ -34,6 +35,7 @@ def test_three_videos_of_different_size_rate_and_codec(test_data, tmp_path):
     assert {Path(hit["source"]).name for hit in hits} == {NAMES[0]}
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_the_default_network_and_both_keyframes_keep_their_promises(test_data):
     arguments = ("evaluate", "camvid", str(test_data / "camvid"), "--every", "5,10,20", "--json")

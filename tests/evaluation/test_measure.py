@@ -222,6 +222,7 @@ def test_networks_are_shared(footage):
     assert len(judge._inferences) == len({stages.networks_of(point(name)) for name in ("evs", "per_frame")})
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("nncf") is None, reason="nncf is not installed")
 @pytest.mark.parametrize("precision", ["int8", "measured"])
 def test_int8_is_made_from_the_sequence_itself(footage, monkeypatch, tmp_path, precision):

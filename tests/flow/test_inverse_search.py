@@ -45,6 +45,7 @@ print(hashlib.sha256(b"".join(a.tobytes() for a in results)).hexdigest())
 """
 
 
+@pytest.mark.slow
 def test_cold_and_cached_code_give_the_same_bytes(tmp_path):
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     answers = set()

@@ -66,6 +66,13 @@ def test_any_shape(num_frames, height, width, channels, radius, zero_padding, sh
     np.testing.assert_allclose(read, defined(*inputs, window, zero_padding), rtol=tolerance, atol=tolerance)
 
 
+def test_what_is_unlike_is_read_where_there_is_nothing_else():
+    queries, keys = np.ones((1, 5, 1), np.float32), [np.full((1, 1, 5), -1000, np.float32)]
+    values = [np.arange(5, dtype=np.float32).reshape(1, 5, 1)]
+    np.testing.assert_allclose(attend(queries, keys, values, 1, zero_padding=True), values[0], atol=1e-30)
+    assert (attend(queries, keys, values, 3, zero_padding=True) < 1e-30).all()  # zeros above and below are likelier
+
+
 def test_a_memory_of_equals_is_read_unchanged():
     queries, keys, _ = memory(np.random.default_rng(0), 2, 5, 8, 16, 64)
     values = [np.full((5, 8, 64), 3.0, np.float32)] * 2

@@ -13,7 +13,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -27,6 +27,7 @@ from vss_ray.cluster.attempts import Attempts, Deadly
 from vss_ray.cluster.rows import Row, Story, split
 from vss_ray.config import OperatingPoint
 from vss_ray.errors import ModelError, VssError
+from vss_ray.floor import floor_seconds
 from vss_ray.frames import Inferred, Prepared
 from vss_ray.media.codec_keyframes import decode_coarse
 from vss_ray.media.decode import DecodeStats, decode
@@ -45,6 +46,15 @@ PLACE = f"{socket.gethostname()}:{os.getpid()}"
 """This process."""
 
 NO_PIXELS = np.zeros((0, 0, 0, 3), np.uint8)
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Core seconds on a clip."""
+
+    seconds: float
+    floor: float
+    """Those among them that nothing can save, see ``vss_ray.floor``."""
 
 
 class Prepare:
@@ -121,11 +131,12 @@ class Infer:
         """Rows of prepared clips to rows that hold scores in place of pixels; clips advance together."""
         rows = split(table)
         healthy = [i for i, row in enumerate(rows) if row.story.failure is None]
-        started = time.process_time()
+        started, floor = time.process_time(), floor_seconds()
         answers: dict[int, Inferred | Exception] = {}
         for group in self._groups(rows, healthy):
             answers |= zip(group, self._infer([prepared_of(rows[i]) for i in group]), strict=True)
-        spent = (time.process_time() - started) / max(1, len(healthy))
+        each = 1 / max(1, len(healthy))
+        spent = Spent((time.process_time() - started) * each, (floor_seconds() - floor) * each)
         rows = [replace(row, story=row.story.with_costs(**self._load)) for row in rows]
         return pa.concat_tables(
             [contained("infer", row, partial(_with_scores, answers.get(i)), None, spent) for i, row in enumerate(rows)]
@@ -223,23 +234,24 @@ def _with_scores(answer: Inferred | Exception | None, row: Row) -> Row:
 
 
 def contained(
-    stage: str, row: Row, run: Callable[[Row], Row], attempts: Attempts | None = None, spent: float = 0.0
+    stage: str, row: Row, run: Callable[[Row], Row], attempts: Attempts | None = None, spent: Spent = Spent(0.0, 0.0)
 ) -> pa.Table:
     """Run one stage on one clip, to a table of one row; what goes wrong is the clip's failure and costs nothing else.
 
-    Also the place where a clip's costs are read off: CPU seconds of this process (``spent`` were before this call),
-    bytes that go on, memory.
+    Also the place where a clip's costs are read off: CPU seconds of this process (``spent`` were before this call), how
+    many of them are at the floor, bytes that go on, memory.
     """
     if row.story.failure is not None:
         return row.to_arrow()
-    began, started = time.time() - spent, time.process_time() - spent
+    began, started, floor = time.time() - spent.seconds, time.process_time(), floor_seconds()
     try:
         with _watched(attempts, stage, [row.clip]):
             done = run(row)
         costs = {
             f"{stage}_began": began,
             f"{stage}_ended": time.time(),
-            f"{stage}_seconds": time.process_time() - started,
+            f"{stage}_seconds": time.process_time() - started + spent.seconds,
+            f"{stage}_floor": floor_seconds() - floor + spent.floor,
             f"{stage}_bytes": float(done.num_bytes),
             f"{stage}_memory": float(_peak_memory()),
         }

@@ -14,6 +14,8 @@ from vss_ray.labels.taxonomy import Taxonomy
 from vss_ray.metrics.agreement import AuditCounts
 
 STAGES = ("prepare", "infer", "finish")
+LIMITS = ("decoding", "the networks", "encoding the masks")
+"""What each of them cannot do without."""
 
 
 @dataclass
@@ -42,6 +44,8 @@ class Summary:
     """When the last clip was committed."""
     stage_seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
     """CPU seconds."""
+    floor_seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+    """Those of them that decoding, networks and encoding took: no arrangement of the work can save these."""
     store_bytes: dict[str, float] = field(default_factory=lambda: {"prepared": 0.0, "inferred": 0.0})
     mask_bytes: float = 0.0
     peak_memory_bytes: float = 0.0
@@ -63,6 +67,7 @@ class Summary:
         self.last_work = max(self.last_work, costs["finish_ended"])
         for stage in STAGES:
             self.stage_seconds[stage] += costs[f"{stage}_seconds"]
+            self.floor_seconds[stage] += costs[f"{stage}_floor"]
         for name in self.store_bytes:
             self.store_bytes[name] += costs[f"{name}_bytes"]
         self.mask_bytes += costs["mask_bytes"]
@@ -111,6 +116,7 @@ class Summary:
                     "core ms a frame",
                     f"{', '.join(per_frame)}; {1000 * cores / self.frames:.2f} in all, most in {slowest}",
                 ),
+                ("against its limit", self._against_limits()),
                 ("decoded / delivered", f"{self.decoded_frames / self.frames:.3f}"),
                 ("object store, kB a frame", ", ".join(store)),
                 ("masks", f"{self.mask_bytes / 1e6:,.2f} MB, {self.mask_bytes / self.frames:,.0f} bytes a frame"),
@@ -119,6 +125,15 @@ class Summary:
         for row in [*rows, *self._audit_rows(taxonomy)]:
             table.add_row(*row)
         return table
+
+    def _against_limits(self) -> str:
+        """Core time of every stage in units of what it cannot do without."""
+        told = [
+            f"{stage} {self.stage_seconds[stage] / self.floor_seconds[stage]:.2f} x {limit} alone"
+            for stage, limit in zip(STAGES, LIMITS, strict=True)
+            if self.floor_seconds[stage]
+        ]
+        return ", ".join(told) or "not measured"
 
     def _audit_rows(self, taxonomy: Taxonomy) -> list[tuple[str, str]]:
         if not self.audit.shares:

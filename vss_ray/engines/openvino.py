@@ -24,6 +24,7 @@ from vss_ray.engines import _graphs, _identity
 from vss_ray.engines._runtime import failures as failures
 from vss_ray.engines._runtime import runtime as runtime
 from vss_ray.errors import ConfigError, ModelError
+from vss_ray.floor import at_the_floor
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -67,7 +68,8 @@ class OpenVino:
         # One by one the features stay in the cache, and no picture can depend on its neighbors.
         for i, picture in enumerate(pixels):
             source[0] = picture
-            request.infer()
+            with at_the_floor():
+                request.infer()
             for answer, result in zip(answers, results, strict=True):
                 answer[i] = result[0]
         return answers[0], answers[1] if len(answers) > 1 else None
@@ -117,7 +119,8 @@ class OpenVinoGraph:
         for i in range(count):
             for port, array in zip(request.input_tensors, arrays, strict=True):
                 port.data[0] = array[i]
-            request.infer()
+            with at_the_floor():
+                request.infer()
             for port, result in zip(request.output_tensors, results, strict=True):
                 result[i] = port.data[0]
         return tuple(torch.from_numpy(result) for result in results)

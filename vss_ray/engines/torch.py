@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vss_ray.engines._cuda_overlap import Overlap
 from vss_ray.engines._cuda_replay import CudaGraphs, Replay
 from vss_ray.errors import ModelError
+from vss_ray.floor import at_the_floor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,7 +66,8 @@ class Torch:
     ) -> tuple[NDArray[np.float16], NDArray[np.float16] | None]:
         """The same of any number of pictures (h, w, 3), at least one, ``batch`` at a time; see ``_cuda_overlap``."""
         # On a CPU one by one: the features stay in the cache, and no picture can depend on its neighbors.
-        answers = self._through(pictures, 1 if self._alone else batch)
+        with at_the_floor():
+            answers = self._through(pictures, 1 if self._alone else batch)
         return answers[0], answers[1] if len(answers) > 1 else None
 
 
@@ -84,10 +86,11 @@ class TorchGraph:
         """See ``vss_ray.engines.Graph``."""
         import torch
 
-        if not self._alone:
-            return tuple(output.clone() for output in self._run(*inputs))
-        # One by one the features stay in the cache, and no item can depend on its neighbors.
-        items = [self._run(*(tensor[i : i + 1] for tensor in inputs)) for i in range(len(inputs[0]))]
+        with at_the_floor():
+            if not self._alone:
+                return tuple(output.clone() for output in self._run(*inputs))
+            # One by one the features stay in the cache, and no item can depend on its neighbors.
+            items = [self._run(*(tensor[i : i + 1] for tensor in inputs)) for i in range(len(inputs[0]))]
         return tuple(torch.cat(parts) for parts in zip(*items, strict=True))
 
 

@@ -25,6 +25,7 @@ from av.video.stream import VideoStream
 
 from vss_ray.clips import COARSE, FULL, Clip, Pass
 from vss_ray.errors import VideoError
+from vss_ray.floor import at_the_floor
 from vss_ray.frames import Frame
 from vss_ray.media.complaints import overheard
 from vss_ray.media.container import open_video
@@ -212,7 +213,8 @@ class _Decoder:
         refused: list[str] = []
         with overheard() as told:
             try:
-                pictures = self._stream.decode(packet)
+                with at_the_floor():
+                    pictures = self._stream.decode(packet)
             except FFmpegError as error:
                 pictures, refused = [], [str(error.strerror)]
         if is_asked:  # in front of the clip pictures refer to what was not decoded: complaints mean nothing there

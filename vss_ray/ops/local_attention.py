@@ -74,11 +74,11 @@ def attend(
     span = -(-(window + CELLS - 1) // LANES) * LANES
     padded_queries = _padded(queries, (height, padded_width, key_channels))
     read = np.zeros((height, padded_width, -(-num_values // CHANNELS) * CHANNELS), np.float32)
-    peak = np.full((height, padded_width), 0 if zero_padding else OUTSIDE, np.float32)
-    outside = np.zeros((height, padded_width), np.float32)
+    mass = np.zeros((height, padded_width), np.float32)
     if zero_padding:
-        outside[:, :width] = len(keys) * (window**2 - np.outer(_inside(height, radius), _inside(width, radius)))
-    mass = outside
+        mass[:, :width] = len(keys) * (window**2 - np.outer(_inside(height, radius), _inside(width, radius)))
+    # A cell that reads no zeros must not be scaled by theirs: all of its weights could be too small for a float.
+    peak = np.where(mass > 0, np.float32(0), OUTSIDE)
     border = np.full(padded_width + span, OUTSIDE, np.float32)
     border[radius : radius + width] = 0
     reach = np.full((CELLS, span), OUTSIDE, np.float32)

@@ -126,6 +126,7 @@ def test_the_bare_loop_does_every_clip(video, tmp_path):
     assert len(list((tmp_path / "commits").rglob("*.parquet"))) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_a_part_with_a_ray_of_its_own(tmp_path, monkeypatch):
     monkeypatch.delenv("VSS_TEST_DATA", raising=False)

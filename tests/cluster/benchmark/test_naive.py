@@ -15,6 +15,7 @@ from vss_ray.masks import ffv1
 SMALL = ["segmenter.short_side=64", "segmenter.engine=torch", "segmenter.precision=fp32"]
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_what_a_user_would_write_gives_the_same_labels(local_ray, archive, tmp_path):
     source = archive / "day" / "b.mp4"
