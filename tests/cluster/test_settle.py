@@ -45,6 +45,7 @@ def test_pictures_come_from_all_over_the_archive_and_broken_files_give_none(loca
     assert sampled(lost, 3) == []
 
 
+@pytest.mark.slow
 def test_int8_is_made_once_and_every_start_uses_the_same(local_ray, archive, tmp_path):
     out = Location.open(tmp_path / "out")
     assert run(archive, out.root, "segmenter.precision=int8", limit=1).clips_done == 1

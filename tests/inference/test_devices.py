@@ -64,7 +64,7 @@ def check(found, wanted, tolerance):
             np.testing.assert_allclose(one.embeddings, two.embeddings, atol=10 * tolerance)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", POINTS)
 def test_a_batch_is_its_items(name, precision):
     wanted = build(name, "cpu", 1, precision)(prepared(name))

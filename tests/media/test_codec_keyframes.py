@@ -110,6 +110,7 @@ def test_odd_files(name, test_data, both, planned) -> None:
         assert coarse == full
 
 
+@pytest.mark.slow
 def test_real_footage(test_data, both, planned) -> None:
     for path in sorted((test_data / "videos").iterdir()):
         video, clips = planned(path, 10.0)

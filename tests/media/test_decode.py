@@ -160,6 +160,7 @@ def test_a_file_that_changed_or_went(footage, tmp_path) -> None:
         list(decode(replace(clip, source=str(tmp_path / "gone.mp4"))))
 
 
+@pytest.mark.slow
 def test_real_footage(test_data: Path, linear, in_clips) -> None:
     for path in sorted((test_data / "videos").iterdir()):
         got = in_clips(path, 10.0)

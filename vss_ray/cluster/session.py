@@ -51,15 +51,22 @@ def connect(address: str | None) -> Resources:
                 log_to_driver=False,
                 logging_level=logging.WARNING,
             )
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise ConfigError(
-                f"no Ray cluster answers at {address or 'this machine'}: {error}; give --address HOST:6379, or auto on "
-                "a node of the cluster, and see README, 'On a cluster', about its token"
-            ) from error
+        except Exception as error:  # what Ray raises depends on how far it came
+            raise ConfigError(_why(address, error)) from error
         if not address:
             atexit.register(_leave, started.address_info["session_dir"])  # type: ignore[attr-defined]
     found = ray.cluster_resources()
     return Resources(max(1, int(found.get("CPU", 1))), int(found.get("GPU", 0)))
+
+
+def _why(address: str | None, error: Exception) -> str:
+    said = " ".join(str(error).split())
+    if address:
+        return (
+            f"no Ray cluster answers at {address}: {said}; give --address HOST:6379, or auto on a node of the cluster, "
+            "and see README, 'On a cluster', about its token"
+        )
+    return f"Ray did not start on this machine: {said}; start the command again, its logs are under /tmp/ray"
 
 
 def _leave(folder: str) -> None:
