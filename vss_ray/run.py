@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vss_ray import config
+from vss_ray.addresses import check_address, without_secrets
 from vss_ray.clips import FULL, Clip
 from vss_ray.config import OperatingPoint
 from vss_ray.errors import RunMismatchError, StorageError
@@ -100,8 +101,12 @@ class Run:
 
         Raises:
             RunMismatchError: OUT holds a run of another operating point, other weights, or another SOURCE.
-            StorageError: OUT cannot be written.
+            StorageError: OUT cannot be written, or SOURCE carries a key.
         """
+        try:
+            check_address(source)
+        except ValueError as error:
+            raise StorageError(str(error)) from None
         description = point.describe()
         run = cls(location, point, description.taxonomy, source, point.fingerprint(description.digest))
         location.check_writable()
@@ -122,7 +127,7 @@ class Run:
         run._check(content, description.digest)
         if content["source"] != source:
             raise RunMismatchError(
-                f"{location.root} holds a run over {content['source']}, got {source}; give another OUT"
+                f"{location.root} holds a run over {without_secrets(content['source'])}, got {source}; give another OUT"
             )
         if content["operating_point"] != point.to_dict():
             location.write(RUN, _json({**content, "operating_point": point.to_dict()}))
@@ -140,7 +145,7 @@ class Run:
             location,
             config.from_dict(content["operating_point"]),
             Taxonomy.from_dict(content["taxonomy"]),
-            content["source"],
+            without_secrets(content["source"]),
             content["fingerprint"],
         )
 

@@ -12,6 +12,7 @@ import typer
 from rich.logging import RichHandler
 from rich.markup import escape
 
+from vss_ray.addresses import without_secrets
 from vss_ray.cli.app import app, progress
 from vss_ray.errors import VssError
 
@@ -34,5 +35,5 @@ def _refusals() -> Iterator[None]:
     try:
         yield
     except VssError as error:
-        progress.print(f"[bold red]vss:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        progress.print(f"[bold red]vss:[/] {escape(without_secrets(str(error)))}", highlight=False, soft_wrap=True)
         sys.exit(1)
