@@ -7,6 +7,7 @@ its converters run into; both parsers follow brackets as deep as they go. Here e
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,8 +15,8 @@ import yaml
 
 MOST_BYTES = 64 * 2**20
 """Of a JSON document. Lists of labels of large datasets have tens of megabytes."""
-MOST_YAML_BYTES = 2**20
-"""PyYAML takes minutes for more."""
+MOST_YAML_BYTES = 2**18
+"""PyYAML takes seconds for so much."""
 DEEPEST = 64
 """Brackets inside brackets."""
 UNUSUAL = (ValueError, LookupError, AttributeError, TypeError, OverflowError)
@@ -88,8 +89,8 @@ def _check_depth(value: Any) -> None:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} stands twice")
+        [(key, _)] = Counter(key for key, _ in pairs).most_common(1)
+        raise ValueError(f"the key {key!r} stands twice")
     return content
 
 

@@ -22,11 +22,14 @@ from vss_ray import config
 from vss_ray.addresses import check_address, without_secrets
 from vss_ray.clips import FULL, Clip
 from vss_ray.config import OperatingPoint
+from vss_ray.documents import read_mapping
 from vss_ray.errors import RunMismatchError, StorageError
 from vss_ray.labels.taxonomy import Taxonomy
 from vss_ray.storage.location import Location
 
 RUN, MANIFEST, FAILED = "run.json", "manifest.parquet", "failed.parquet"
+ESSENTIAL = ("fingerprint", "source", "operating_point", "taxonomy")
+"""What run.json holds in any case."""
 INT8 = "network.int8"
 """Graphs in int8 that all workers of the run use, see ``precision.calibrate``."""
 QUARANTINE = ("WorkerDied", "TimedOut")
@@ -138,16 +141,21 @@ class Run:
         """The run in ``location``.
 
         Raises:
-            StorageError: There is none.
+            StorageError: There is none, or run.json is not one of ``start``.
         """
         content = _content(location)
-        return cls(
-            location,
-            config.from_dict(content["operating_point"]),
-            Taxonomy.from_dict(content["taxonomy"]),
-            without_secrets(content["source"]),
-            content["fingerprint"],
-        )
+        try:
+            return cls(
+                location,
+                config.from_dict(content["operating_point"]),
+                Taxonomy.from_dict(content["taxonomy"]),
+                without_secrets(content["source"]),
+                content["fingerprint"],
+            )
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            raise StorageError(
+                f"{location.url(RUN)} does not describe a run ({error!r}); put the run's own back, or give another OUT"
+            ) from error
 
     def in_full(self) -> Run:
         """The same run with the full pass, for some of its clips; run.json stays as it is.
@@ -208,8 +216,19 @@ class Run:
 
 
 def content_of(location: Location) -> dict[str, Any] | None:
-    """run.json of the run in ``location``, if there is one."""
-    return json.loads(location.read(RUN)) if location.exists(RUN) else None
+    """run.json of the run in ``location``, if there is one.
+
+    Raises:
+        StorageError: It is damaged.
+    """
+    if not location.exists(RUN):
+        return None
+    try:
+        return read_mapping(location.read(RUN), ESSENTIAL)
+    except ValueError as error:
+        raise StorageError(
+            f"{location.url(RUN)} does not describe a run ({error}); put the run's own back, or give another OUT"
+        ) from error
 
 
 def _content(location: Location) -> dict[str, Any]:

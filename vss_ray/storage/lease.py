@@ -22,6 +22,7 @@ from typing import Any
 
 from rich.console import Console
 
+from vss_ray.documents import read_mapping
 from vss_ray.errors import StorageError
 from vss_ray.storage.location import Location, MissingError
 
@@ -99,10 +100,9 @@ def _beat(location: Location, owner: dict[str, Any], is_over: threading.Event) -
 def _holder(location: Location) -> dict[str, Any]:
     """What the lock says; nothing where there is none, or none that can be understood."""
     try:
-        content = json.loads(location.read(LOCK))
+        return read_mapping(location.read(LOCK))
     except (MissingError, ValueError):
         return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _is_gone(found: dict[str, Any]) -> bool:
