@@ -7,7 +7,6 @@ own record says which pass made it; ``operating_point.pass`` in run.json says wh
 
 from __future__ import annotations
 
-import io
 import json
 import platform
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,6 @@ from importlib import metadata
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from vss_ray import config
 from vss_ray.addresses import check_address, without_secrets
@@ -25,7 +23,9 @@ from vss_ray.config import OperatingPoint
 from vss_ray.documents import read_mapping
 from vss_ray.errors import RunMismatchError, StorageError
 from vss_ray.labels.taxonomy import Taxonomy
+from vss_ray.manifest import check_plan
 from vss_ray.storage.location import Location
+from vss_ray.storage.parquet import bytes_of, table_of
 
 RUN, MANIFEST, FAILED = "run.json", "manifest.parquet", "failed.parquet"
 ESSENTIAL = ("fingerprint", "source", "operating_point", "taxonomy")
@@ -193,11 +193,20 @@ class Run:
     def write_manifest(self, clips: Sequence[Clip]) -> None:
         """Store the plan."""
         rows = [clip.to_row() for clip in clips]
-        self.location.write(MANIFEST, parquet_bytes(pa.Table.from_pylist(rows, MANIFEST_SCHEMA)))
+        self.location.write(MANIFEST, bytes_of(pa.Table.from_pylist(rows, MANIFEST_SCHEMA)))
 
     def manifest(self) -> pa.Table:
-        """The plan, one row a clip: the columns of ``Clip`` and ``clip_id``."""
-        return read_parquet(self.location.read(MANIFEST))
+        """The plan, one row a clip: the columns of ``Clip`` and ``clip_id``.
+
+        Raises:
+            StorageError: There is none, or it is not one of ``write_manifest``.
+        """
+        plan = _table(self.location, MANIFEST, MANIFEST_SCHEMA)
+        try:
+            check_plan(plan)
+        except ValueError as error:
+            raise _damaged(self.location, MANIFEST, error) from error
+        return plan
 
     def manifest_rows(self) -> list[dict[str, Any]]:
         """The plan, one dict a clip."""
@@ -206,13 +215,13 @@ class Run:
     def write_failures(self, failures: Sequence[Failure]) -> None:
         """Store what could not be done; replaces the list of an earlier attempt."""
         rows = [vars(failure) for failure in failures]
-        self.location.write(FAILED, parquet_bytes(pa.Table.from_pylist(rows, FAILURES)))
+        self.location.write(FAILED, bytes_of(pa.Table.from_pylist(rows, FAILURES)))
 
     def failures(self) -> list[Failure]:
         """What could not be done when this run last ended."""
         if not self.location.exists(FAILED):
             return []
-        return [Failure(**row) for row in read_parquet(self.location.read(FAILED)).to_pylist()]
+        return [Failure(**row) for row in _table(self.location, FAILED, FAILURES).to_pylist()]
 
 
 def content_of(location: Location) -> dict[str, Any] | None:
@@ -266,16 +275,15 @@ def _json(content: dict[str, Any]) -> bytes:
     return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()
 
 
-def read_parquet(content: bytes) -> pa.Table:
-    """The table of a small Parquet file, read by this thread alone.
+def _table(location: Location, path: str, schema: pa.Schema) -> pa.Table:
+    content = location.read(path)
+    try:
+        return table_of(content, schema)
+    except ValueError as error:
+        raise _damaged(location, path, error) from error
 
-    Arrow's own threads now and then outlive the interpreter, which then aborts: exit code 134 after a job well done.
-    """
-    return pq.ParquetFile(pa.BufferReader(content), pre_buffer=False).read(use_threads=False)
 
-
-def parquet_bytes(table: pa.Table) -> bytes:
-    """A whole Parquet file."""
-    sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd")
-    return sink.getvalue()
+def _damaged(location: Location, path: str, error: Exception) -> StorageError:
+    return StorageError(
+        f"{location.url(path)} is not what a run wrote ({error}); delete it, and run the same `vss segment` again"
+    )
