@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from vss_ray import stages
 from vss_ray.errors import ModelError, VideoError
 from vss_ray.frames import Frame
+from vss_ray.media.formats import opening
+from vss_ray.media.limits import Limits
+from vss_ray.media.remote import RemoteFile
 from vss_ray.run import Run
 
 
@@ -52,7 +55,9 @@ def read_picture(path: str) -> Frame:
         VideoError: It cannot be read.
     """
     try:
-        with av.open(path) as container:
+        # As a file without a name: FFmpeg would make an address of it, or a pattern of names.
+        options = {**opening(is_remote=True), "max_pixels": str(Limits().pixels)}
+        with open(path, "rb") as file, av.open(RemoteFile(file), "r", options=options) as container:
             picture = next(container.decode(video=0))
     except (FFmpegError, OSError, IndexError, StopIteration) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__

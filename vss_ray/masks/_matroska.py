@@ -29,6 +29,9 @@ LabelMap = NDArray[np.uint8] | NDArray[np.uint16]
 Source = bytes | str | PathLike[str] | IO[bytes]
 
 MILLISECOND = Fraction(1, 1000)
+CODECS = ("ffv1", "h264")
+OPTIONS = {"max_pixels": str(2**29), "protocol_whitelist": "file"}
+"""A label video may come with an OUT of somebody else; half a gigabyte a frame is beyond any."""
 REMEDY = "delete the clip's commit record and run again to make it anew"
 DEEP = ("ffv1", {"level": "1", "coder": "1", "context": "0"})
 """Encoder and settings of 16-bit maps: FFV1's range coder, the only one here that holds them."""
@@ -194,10 +197,14 @@ def decode_frame(data: Source, index: int) -> LabelMap:
 def _opened(data: Source) -> Iterator[tuple[InputContainer, av.VideoStream]]:
     name = data if isinstance(data, str | PathLike) else getattr(data, "name", "in memory")
     try:
-        with av.open(io.BytesIO(data) if isinstance(data, bytes) else data, "r", format="matroska") as container:
+        file = io.BytesIO(data) if isinstance(data, bytes) else data
+        with av.open(file, "r", format="matroska", options=OPTIONS) as container:
             if not container.streams.video:
                 raise VideoError(f"label video {name} has no video stream; {REMEDY}")
             stream = container.streams.video[0]
+            if stream.codec_context is None or stream.codec_context.codec.canonical_name not in CODECS:
+                raise VideoError(f"label video {name} is not one of {' or '.join(CODECS)}; {REMEDY}")
+            stream.codec_context.options = OPTIONS
             stream.codec_context.thread_count = 1
             yield container, stream
     except FFmpegError as error:
