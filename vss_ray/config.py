@@ -15,7 +15,7 @@ from typing import Any, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
-from vss_ray import plugins
+from vss_ray import plugins, trust
 from vss_ray.clips import FULL, Pass
 from vss_ray.documents import read_yaml
 from vss_ray.errors import ConfigError
@@ -159,7 +159,9 @@ def load(name: str, overrides: Sequence[str] = ()) -> OperatingPoint:
         raise ConfigError(f"{path}: got {type(content).__name__}; wanted a mapping of {', '.join(FAMILIES)}")
     for override in overrides:
         _apply(content, override)
-    return from_dict(content)
+    point = from_dict(content)
+    trust.name(point.to_dict())
+    return point
 
 
 def from_dict(content: dict[str, Any]) -> OperatingPoint:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import Any
 
 import pyarrow as pa
 
-from vss_ray import config
+from vss_ray import config, trust
 from vss_ray.addresses import check_address, without_secrets
 from vss_ray.clips import FULL, Clip
 from vss_ray.config import OperatingPoint
@@ -110,6 +110,7 @@ class Run:
             check_address(source)
         except ValueError as error:
             raise StorageError(str(error)) from None
+        trust.name(point.to_dict())
         description = point.describe()
         run = cls(location, point, description.taxonomy, source, point.fingerprint(description.digest))
         location.check_writable()
@@ -163,7 +164,9 @@ class Run:
         Raises:
             RunMismatchError: The weights are not those that OUT was made with.
             ModelError: They are missing or broken.
+            StorageError: The network is a program that the user has not named.
         """
+        check_programs(self)
         run = replace(self, point=self.point.of_pass(FULL))
         digest = run.point.describe().digest
         replace(run, fingerprint=run.point.fingerprint(digest))._check(self.content(), digest)
@@ -228,16 +231,36 @@ def content_of(location: Location) -> dict[str, Any] | None:
     """run.json of the run in ``location``, if there is one.
 
     Raises:
-        StorageError: It is damaged.
+        StorageError: It is damaged, or names programs that the user has not.
     """
     if not location.exists(RUN):
         return None
     try:
-        return read_mapping(location.read(RUN), ESSENTIAL)
+        content = read_mapping(location.read(RUN), ESSENTIAL)
     except ValueError as error:
         raise StorageError(
             f"{location.url(RUN)} does not describe a run ({error}); put the run's own back, or give another OUT"
         ) from error
+    if not isinstance(content["operating_point"], dict):
+        raise StorageError(f"{location.url(RUN)} does not describe a run (no operating_point); give another OUT")
+    _trusted(location, trust.check_modules, content["operating_point"])
+    return content
+
+
+def check_programs(run: Run) -> None:
+    """To be asked before the networks of a run that was opened are loaded.
+
+    Raises:
+        StorageError: One of them is a program that the user has not named.
+    """
+    _trusted(run.location, trust.check_files, run.point.to_dict())
+
+
+def _trusted(location: Location, check: Callable[[Mapping[str, Any]], None], point: dict[str, Any]) -> None:
+    try:
+        check(point)
+    except ValueError as error:
+        raise StorageError(f"{location.url(RUN)}: {error}") from None
 
 
 def _content(location: Location) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from vss_ray.frames import Frame
 from vss_ray.media.formats import opening
 from vss_ray.media.limits import Limits
 from vss_ray.media.remote import RemoteFile
-from vss_ray.run import Run
+from vss_ray.run import Run, check_programs
 
 
 def embed_picture(run: Run, path: str) -> NDArray[np.float16]:
@@ -28,7 +28,9 @@ def embed_picture(run: Run, path: str) -> NDArray[np.float16]:
     Raises:
         ModelError: The weights are not those of the run any more, or their segmenter gives no embeddings.
         VideoError: The file is no picture.
+        StorageError: The network is a program that the user has not named.
     """
+    check_programs(run)
     frame = read_picture(path)
     digest, wanted = run.point.describe().digest, run.content()["weights_sha256"]
     if digest != wanted:
