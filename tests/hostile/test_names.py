@@ -140,7 +140,7 @@ def test_links_that_lead_out_are_passed_over_and_names_stay_inside(video: Path, 
 
 def test_a_list_with_lines_that_are_no_names(tmp_path, refusal) -> None:
     listing = tmp_path / "list.txt"
-    for line in ("a\0b.mp4", "x" * 300, "nosuch://x", "s3://", "://", "\x1b]0;x\x07.mp4"):
+    for line in ("a\0b.mp4", "x" * 300, "nosuch://x", "://", ".", "/", "/dev/zero", "\x1b]0;x\x07.mp4"):
         listing.write_text(f"{line}\n")
         refusal(StorageError, list_videos, str(listing))
     listing.write_bytes(b"\xff\xfe.mp4\n")

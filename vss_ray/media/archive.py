@@ -142,11 +142,15 @@ def _listed(listing: str, folder: str) -> list[ArchiveEntry]:
         url = line if is_remote(line) else _join(folder, line)
         filesystem, path = fsspec.core.url_to_fs(url)
         try:
-            size = filesystem.info(path)["size"] or 0
+            info = filesystem.info(path)
         except storage_errors() as error:
             raise storage_error(f"{listing}: {url}", error) from error
+        if info["type"] != "file":
+            raise StorageError(f"{listing}: {url} is a {info['type']}, wanted files, one a line; take it out")
         relative = url if is_remote(url) else os.path.relpath(url, folder)
-        entries[url] = ArchiveEntry(relative_path=relative.removeprefix(folder + "/"), url=url, size_bytes=size)
+        entries[url] = ArchiveEntry(
+            relative_path=relative.removeprefix(folder + "/"), url=url, size_bytes=info["size"] or 0
+        )
     return list(entries.values())
 
 
