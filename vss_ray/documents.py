@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from typing import Any
 
 import yaml
+from yaml.composer import ComposerError
+from yaml.constructor import ConstructorError
 
 MOST_BYTES = 64 * 2**20
 """Of a JSON document. Lists of labels of large datasets have tens of megabytes."""
@@ -101,9 +103,9 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            raise yaml.composer.ComposerError(None, None, "an alias; write the value out", self.peek_event().start_mark)
+            raise ComposerError(None, None, "an alias; write the value out", self.peek_event().start_mark)
         if self._depth > DEEPEST:
-            raise yaml.composer.ComposerError(None, None, f"it is nested beyond {DEEPEST} levels")
+            raise ComposerError(None, None, f"it is nested beyond {DEEPEST} levels")
         self._depth += 1
         node = super().compose_node(parent, index)
         self._depth -= 1
@@ -115,9 +117,9 @@ class _Loader(yaml.SafeLoader):
         seen = set()
         for key in written:
             if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key[1]!r} stands twice", node.start_mark)
+                raise ConstructorError(None, None, f"the key {key[1]!r} stands twice", node.start_mark)
             seen.add(key)
         content = super().construct_mapping(node, deep)
         if len(content) < len(node.value):
-            raise yaml.constructor.ConstructorError(None, None, "a key stands twice", node.start_mark)
+            raise ConstructorError(None, None, "a key stands twice", node.start_mark)
         return content

@@ -15,7 +15,7 @@ from vss_ray.index.tables import PATHS
 from vss_ray.run import FAILED, FAILURES, MANIFEST, RUN
 from vss_ray.storage.commit import commit
 from vss_ray.storage.location import Location
-from vss_ray.storage.parquet import table_of
+from vss_ray.storage.parquet import bytes_of, table_of
 
 FIRST, SECOND = ("street", "0-5"), ("street", "5-10")
 
@@ -49,7 +49,7 @@ def _zeros(kind: pa.DataType, count: int) -> pa.Array:
 
 def write_keys(location: Location, path: str, keys: list[tuple[str, str]]) -> None:
     rows = [{"video_id": video, "clip_id": clip} for video, clip in keys]
-    location.write(path(pa.Table.from_pylist(rows, FAILURES)))
+    location.write(path, bytes_of(pa.Table.from_pylist(rows, FAILURES)))
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def location(tmp_path) -> Location:
 
 def change(location: Location, table: str, with_rows: Callable[[pa.Table], pa.Table]) -> None:
     path = PATHS[table]
-    location.write(path(with_rows(table_of(location.read(path)))))
+    location.write(path, bytes_of(with_rows(table_of(location.read(path)))))
 
 
 def twice(rows: pa.Table) -> pa.Table:

@@ -115,7 +115,7 @@ def test_no_byte_that_is_written_or_said_holds_a_key(video, tmp_path, monkeypatc
             for message in messages
         ]
     )
-    for arguments, code in ((["status", str(out)], 0), (["plan", "s3://bucket/x"], 1)):
+    for arguments, code in ((["status", str(out)], 0), (["status", "s3://bucket/x"], 1)):
         monkeypatch.setattr(sys, "argv", ["vss", *arguments])
         with pytest.raises(SystemExit) as end:
             main()
