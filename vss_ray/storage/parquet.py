@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+ARROWS_OWN = b"ARROW:schema"
 MOST_ROWS = 50_000_000
 """The clips of 140,000 hours."""
 MOST_VALUES = 2**30
@@ -42,7 +43,8 @@ def table_of(content: bytes, schema: pa.Schema | None = None, most_rows: int = M
         _check_size(file.metadata, most_rows)
         found = file.schema_arrow
         wanted = pa.schema(_columns(found, found if schema is None else schema))
-        return _read(content, wanted).replace_schema_metadata(found.metadata)
+        told = {key: value for key, value in (file.metadata.metadata or {}).items() if key != ARROWS_OWN}
+        return _read(content, wanted).replace_schema_metadata(told or None)
     except (pa.ArrowException, OSError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"no Parquet file of {len(content):,} bytes that Arrow can read: {reason}") from error
