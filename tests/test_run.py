@@ -17,9 +17,10 @@ from vss_ray.clips import Clip
 from vss_ray.config import OperatingPoint
 from vss_ray.errors import RunMismatchError, StorageError
 from vss_ray.labels import taxonomy
-from vss_ray.run import FAILED, MANIFEST, RUN, Failure, Run, parquet_bytes
+from vss_ray.run import FAILED, MANIFEST, RUN, Failure, Run
 from vss_ray.segmenters import builtin
 from vss_ray.storage.location import Location
+from vss_ray.storage.parquet import bytes_of
 
 CLIP = Clip(
     video_id="a-1234",
@@ -173,6 +174,7 @@ def test_a_place_that_cannot_be_written(tmp_path):
 
 def test_the_manifest_comes_back(run):
     clips = [CLIP, replace(CLIP, start=250, stop=300, first_pts=None, last_pts=None, seek_pts=250 * 512, coarse_pts=())]
+    clips[1] = replace(clips[1], coarse_frames=(250,))
     run.write_manifest(clips)
     rows = run.manifest_rows()
     assert [Clip.from_row(row) for row in rows] == clips
@@ -210,4 +212,4 @@ def test_the_summary_stands_beside_what_was_there(out, run):
 
 def test_parquet_of_a_table():
     table = pa.table({"a": [1, 2], "b": ["x", None]})
-    assert pq.read_table(io.BytesIO(parquet_bytes(table))).equals(table)
+    assert pq.read_table(io.BytesIO(bytes_of(table))).equals(table)

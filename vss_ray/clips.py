@@ -10,6 +10,9 @@ from typing import Any, Literal
 LONGEST = 3.0
 """A group of pictures is cut only when it is longer than this many times the wanted length of a clip."""
 
+ID = r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}"
+"""What ``video_id`` makes, and somewhat more: one component of a path, never hidden."""
+
 Pass = Literal["full", "coarse"]
 FULL: Pass = "full"
 """Every frame of a clip is decoded, and the operating point's method labels it."""

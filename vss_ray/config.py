@@ -13,11 +13,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar, get_type_hints
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
-from vss_ray import plugins
+from vss_ray import plugins, trust
 from vss_ray.clips import FULL, Pass
+from vss_ray.documents import read_yaml
 from vss_ray.errors import ConfigError
 from vss_ray.media.limits import Limits
 from vss_ray.networks.stored import SUFFIX
@@ -152,14 +152,16 @@ def load(name: str, overrides: Sequence[str] = ()) -> OperatingPoint:
     """
     path = find(name)
     try:
-        content = yaml.load(path.read_text(), _UniqueKeys)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+        content = read_yaml(path.read_text())
+    except ValueError as error:
+        raise ConfigError(f"{path} is not YAML: {error}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: got {type(content).__name__}; wanted a mapping of {', '.join(FAMILIES)}")
     for override in overrides:
         _apply(content, override)
-    return from_dict(content)
+    point = from_dict(content)
+    trust.name(point.to_dict())
+    return point
 
 
 def from_dict(content: dict[str, Any]) -> OperatingPoint:
@@ -217,17 +219,6 @@ def names() -> list[str]:
     return sorted(path.stem for path in folder().glob("*.yaml"))
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """PyYAML keeps the last of two equal keys without a word; here that is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
 def _apply(content: dict[str, Any], override: str) -> None:
     path, separator, text = override.partition("=")
     *parents, last = path.strip().split(".")
@@ -241,8 +232,8 @@ def _apply(content: dict[str, Any], override: str) -> None:
             raise ConfigError(f"--set {override!r}: {key} is {inner!r}, which has no keys of its own")
         content = inner
     try:
-        value = yaml.load(text, _UniqueKeys)
-    except yaml.YAMLError as error:
+        value = read_yaml(text)
+    except ValueError as error:
         raise ConfigError(f"--set {override!r}: {text!r} is not a YAML value") from error
     if last == "name" and content.get("name") not in (None, value):
         content.clear()  # the options of another plug-in mean nothing to this one

@@ -7,25 +7,29 @@ own record says which pass made it; ``operating_point.pass`` in run.json says wh
 
 from __future__ import annotations
 
-import io
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from vss_ray import config
+from vss_ray import config, trust
+from vss_ray.addresses import check_address, without_secrets
 from vss_ray.clips import FULL, Clip
 from vss_ray.config import OperatingPoint
+from vss_ray.documents import read_mapping
 from vss_ray.errors import RunMismatchError, StorageError
 from vss_ray.labels.taxonomy import Taxonomy
+from vss_ray.manifest import check_plan
 from vss_ray.storage.location import Location
+from vss_ray.storage.parquet import bytes_of, table_of
 
 RUN, MANIFEST, FAILED = "run.json", "manifest.parquet", "failed.parquet"
+ESSENTIAL = ("fingerprint", "source", "operating_point", "taxonomy")
+"""What run.json holds in any case."""
 INT8 = "network.int8"
 """Graphs in int8 that all workers of the run use, see ``precision.calibrate``."""
 QUARANTINE = ("WorkerDied", "TimedOut")
@@ -100,8 +104,13 @@ class Run:
 
         Raises:
             RunMismatchError: OUT holds a run of another operating point, other weights, or another SOURCE.
-            StorageError: OUT cannot be written.
+            StorageError: OUT cannot be written, or SOURCE carries a key.
         """
+        try:
+            check_address(source)
+        except ValueError as error:
+            raise StorageError(str(error)) from None
+        trust.name(point.to_dict())
         description = point.describe()
         run = cls(location, point, description.taxonomy, source, point.fingerprint(description.digest))
         location.check_writable()
@@ -122,7 +131,7 @@ class Run:
         run._check(content, description.digest)
         if content["source"] != source:
             raise RunMismatchError(
-                f"{location.root} holds a run over {content['source']}, got {source}; give another OUT"
+                f"{location.root} holds a run over {without_secrets(content['source'])}, got {source}; give another OUT"
             )
         if content["operating_point"] != point.to_dict():
             location.write(RUN, _json({**content, "operating_point": point.to_dict()}))
@@ -133,16 +142,21 @@ class Run:
         """The run in ``location``.
 
         Raises:
-            StorageError: There is none.
+            StorageError: There is none, or run.json is not one of ``start``.
         """
         content = _content(location)
-        return cls(
-            location,
-            config.from_dict(content["operating_point"]),
-            Taxonomy.from_dict(content["taxonomy"]),
-            content["source"],
-            content["fingerprint"],
-        )
+        try:
+            return cls(
+                location,
+                config.from_dict(content["operating_point"]),
+                Taxonomy.from_dict(content["taxonomy"]),
+                without_secrets(content["source"]),
+                content["fingerprint"],
+            )
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            raise StorageError(
+                f"{location.url(RUN)} does not describe a run ({error!r}); put the run's own back, or give another OUT"
+            ) from error
 
     def in_full(self) -> Run:
         """The same run with the full pass, for some of its clips; run.json stays as it is.
@@ -150,7 +164,9 @@ class Run:
         Raises:
             RunMismatchError: The weights are not those that OUT was made with.
             ModelError: They are missing or broken.
+            StorageError: The network is a program that the user has not named.
         """
+        check_programs(self)
         run = replace(self, point=self.point.of_pass(FULL))
         digest = run.point.describe().digest
         replace(run, fingerprint=run.point.fingerprint(digest))._check(self.content(), digest)
@@ -180,11 +196,20 @@ class Run:
     def write_manifest(self, clips: Sequence[Clip]) -> None:
         """Store the plan."""
         rows = [clip.to_row() for clip in clips]
-        self.location.write(MANIFEST, parquet_bytes(pa.Table.from_pylist(rows, MANIFEST_SCHEMA)))
+        self.location.write(MANIFEST, bytes_of(pa.Table.from_pylist(rows, MANIFEST_SCHEMA)))
 
     def manifest(self) -> pa.Table:
-        """The plan, one row a clip: the columns of ``Clip`` and ``clip_id``."""
-        return read_parquet(self.location.read(MANIFEST))
+        """The plan, one row a clip: the columns of ``Clip`` and ``clip_id``.
+
+        Raises:
+            StorageError: There is none, or it is not one of ``write_manifest``.
+        """
+        plan = _table(self.location, MANIFEST, MANIFEST_SCHEMA)
+        try:
+            check_plan(plan)
+        except ValueError as error:
+            raise _damaged(self.location, MANIFEST, error) from error
+        return plan
 
     def manifest_rows(self) -> list[dict[str, Any]]:
         """The plan, one dict a clip."""
@@ -193,18 +218,49 @@ class Run:
     def write_failures(self, failures: Sequence[Failure]) -> None:
         """Store what could not be done; replaces the list of an earlier attempt."""
         rows = [vars(failure) for failure in failures]
-        self.location.write(FAILED, parquet_bytes(pa.Table.from_pylist(rows, FAILURES)))
+        self.location.write(FAILED, bytes_of(pa.Table.from_pylist(rows, FAILURES)))
 
     def failures(self) -> list[Failure]:
         """What could not be done when this run last ended."""
         if not self.location.exists(FAILED):
             return []
-        return [Failure(**row) for row in read_parquet(self.location.read(FAILED)).to_pylist()]
+        return [Failure(**row) for row in _table(self.location, FAILED, FAILURES).to_pylist()]
 
 
 def content_of(location: Location) -> dict[str, Any] | None:
-    """run.json of the run in ``location``, if there is one."""
-    return json.loads(location.read(RUN)) if location.exists(RUN) else None
+    """run.json of the run in ``location``, if there is one.
+
+    Raises:
+        StorageError: It is damaged, or names programs that the user has not.
+    """
+    if not location.exists(RUN):
+        return None
+    try:
+        content = read_mapping(location.read(RUN), ESSENTIAL)
+    except ValueError as error:
+        raise StorageError(
+            f"{location.url(RUN)} does not describe a run ({error}); put the run's own back, or give another OUT"
+        ) from error
+    if not isinstance(content["operating_point"], dict):
+        raise StorageError(f"{location.url(RUN)} does not describe a run (no operating_point); give another OUT")
+    _trusted(location, trust.check_modules, content["operating_point"])
+    return content
+
+
+def check_programs(run: Run) -> None:
+    """To be asked before the networks of a run that was opened are loaded.
+
+    Raises:
+        StorageError: One of them is a program that the user has not named.
+    """
+    _trusted(run.location, trust.check_files, run.point.to_dict())
+
+
+def _trusted(location: Location, check: Callable[[Mapping[str, Any]], None], point: dict[str, Any]) -> None:
+    try:
+        check(point)
+    except ValueError as error:
+        raise StorageError(f"{location.url(RUN)}: {error}") from None
 
 
 def _content(location: Location) -> dict[str, Any]:
@@ -242,16 +298,15 @@ def _json(content: dict[str, Any]) -> bytes:
     return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()
 
 
-def read_parquet(content: bytes) -> pa.Table:
-    """The table of a small Parquet file, read by this thread alone.
+def _table(location: Location, path: str, schema: pa.Schema) -> pa.Table:
+    content = location.read(path)
+    try:
+        return table_of(content, schema)
+    except ValueError as error:
+        raise _damaged(location, path, error) from error
 
-    Arrow's own threads now and then outlive the interpreter, which then aborts: exit code 134 after a job well done.
-    """
-    return pq.ParquetFile(pa.BufferReader(content), pre_buffer=False).read(use_threads=False)
 
-
-def parquet_bytes(table: pa.Table) -> bytes:
-    """A whole Parquet file."""
-    sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd")
-    return sink.getvalue()
+def _damaged(location: Location, path: str, error: Exception) -> StorageError:
+    return StorageError(
+        f"{location.url(path)} is not what a run wrote ({error}); delete it, and run the same `vss segment` again"
+    )

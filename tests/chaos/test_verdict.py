@@ -12,9 +12,10 @@ from tests.chaos.verdict import Reference, judge
 from vss_ray.index.build import compact
 from vss_ray.index.schema import CLIPS, record_schema
 from vss_ray.index.tables import PATHS
-from vss_ray.run import FAILED, FAILURES, MANIFEST, RUN, parquet_bytes, read_parquet
+from vss_ray.run import FAILED, FAILURES, MANIFEST, RUN
 from vss_ray.storage.commit import commit
 from vss_ray.storage.location import Location
+from vss_ray.storage.parquet import bytes_of, table_of
 
 FIRST, SECOND = ("street", "0-5"), ("street", "5-10")
 
@@ -48,7 +49,7 @@ def _zeros(kind: pa.DataType, count: int) -> pa.Array:
 
 def write_keys(location: Location, path: str, keys: list[tuple[str, str]]) -> None:
     rows = [{"video_id": video, "clip_id": clip} for video, clip in keys]
-    location.write(path, parquet_bytes(pa.Table.from_pylist(rows, FAILURES)))
+    location.write(path, bytes_of(pa.Table.from_pylist(rows, FAILURES)))
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def location(tmp_path) -> Location:
 
 def change(location: Location, table: str, with_rows: Callable[[pa.Table], pa.Table]) -> None:
     path = PATHS[table]
-    location.write(path, parquet_bytes(with_rows(read_parquet(location.read(path)))))
+    location.write(path, bytes_of(with_rows(table_of(location.read(path)))))
 
 
 def twice(rows: pa.Table) -> pa.Table:

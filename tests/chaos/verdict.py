@@ -11,9 +11,10 @@ import pyarrow as pa
 
 from vss_ray.errors import StorageError
 from vss_ray.index.tables import PATHS
-from vss_ray.run import FAILED, MANIFEST, RUN, read_parquet
+from vss_ray.run import FAILED, MANIFEST, RUN
 from vss_ray.storage.commit import MASKS, RECORDS, committed, read_record
 from vss_ray.storage.location import Location
+from vss_ray.storage.parquet import table_of
 
 Key = tuple[str, str]
 """(video_id, clip_id)"""
@@ -92,11 +93,11 @@ def judge(location: Location, reference: Reference, poisoned: Collection[Key] = 
 
 
 def _keys(location: Location, path: str) -> list[Key]:
-    return [(row["video_id"], row["clip_id"]) for row in read_parquet(location.read(path)).to_pylist()]
+    return [(row["video_id"], row["clip_id"]) for row in table_of(location.read(path)).to_pylist()]
 
 
 def _frames(location: Location) -> pa.Table:
-    return read_parquet(location.read(PATHS["frames"])).drop_columns(["lasts", "place"])
+    return table_of(location.read(PATHS["frames"])).drop_columns(["lasts", "place"])
 
 
 def _repeated(frames: pa.Table) -> set[Key]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
@@ -14,6 +15,7 @@ from vss_ray.errors import ConfigError
 from vss_ray.export.export import FAMILY, export
 from vss_ray.export.pictures import jpeg
 from vss_ray.export.walk import Selection
+from vss_ray.storage.commit import commit, read_mask, read_record
 from vss_ray.storage.location import Location
 
 NAMES = plugins.names(FAMILY)
@@ -89,11 +91,14 @@ def test_clip_made_anew_is_exported_anew(made, tmp_path, write, digests):
     write("png")
     clip = next(row for row in made.run.manifest_rows() if row["video_id"] == "walk-0000beef")
     video_id, name = clip["video_id"], clip["clip_id"]
-    source = f"commits/{video_id}/{name}.parquet"
-    other = "commits/drive_1-0000beef/000000000-000000010.parquet"
     location = made.run.location
     # The walk's first clip held one frame; now it has the ten of the drive's.
-    location.write(source, location.read(other))
+    row, frames = read_record(location, "drive_1-0000beef", "000000000-000000010")
+    ids = {"video_id": video_id, "clip_id": name}
+    for column, value in ids.items():
+        place = frames.column_names.index(column)
+        frames = frames.set_column(place, frames.schema.field(column), pa.array([value] * len(frames)))
+    commit(location, video_id, name, read_mask(location, row), frames, row)
     units = list(export(made.run, str(tmp_path / "dest"), "png"))
     assert [unit.reused for unit in units] == [True, True, False, True, True]
     assert len(list((tmp_path / "dest" / video_id).glob("*.png"))) == 12

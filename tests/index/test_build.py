@@ -209,7 +209,7 @@ def test_records_of_an_earlier_version_are_refused(location):
     compact(location)
     before = location.read(PATHS["frames"])
     _, table = read_record(location, "v", "000000000-000000010")
-    commit(location, "v", "000000010-000000020", b"", table.drop_columns(["grid", "objects", "embedding", "pass"]), {})
+    commit(location, "v", "000000000-000000010", b"", table.drop_columns(["grid", "objects", "embedding", "pass"]), {})
     with pytest.raises(StorageError, match=r"made by an earlier version, .*; run `vss segment` into a new OUT"):
         compact(location)
     assert location.read(PATHS["frames"]) == before

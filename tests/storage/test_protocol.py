@@ -30,9 +30,10 @@ from vss_ray.errors import StorageError
 from vss_ray.index.schema import BUILD_KEY, CLIPS, record_schema
 from vss_ray.index.tables import PATHS
 from vss_ray.labels import taxonomy
-from vss_ray.run import FAILED, MANIFEST, RUN, Failure, Run, read_parquet
+from vss_ray.run import FAILED, MANIFEST, RUN, Failure, Run
 from vss_ray.storage.commit import MASKS, RECORDS, commit, passes, read_mask, read_record
 from vss_ray.storage.location import Location
+from vss_ray.storage.parquet import table_of
 
 OUT = Location.open("faulty://run/out")
 POINTS = {
@@ -160,8 +161,8 @@ def check_that_all_is_whole(before: dict[tuple[str, str], str]) -> None:
             assert len(OUT.read(path)) in (len(f"{name} a") * 50 for name in (COARSE, FULL))
         else:
             assert path in (MANIFEST, FAILED, *PATHS.values()) or path.startswith(RECORDS)
-            read_parquet(OUT.read(path))
-    tables = {name: read_parquet(OUT.read(path)) for name, path in PATHS.items() if OUT.exists(path)}
+            table_of(OUT.read(path))
+    tables = {name: table_of(OUT.read(path)) for name, path in PATHS.items() if OUT.exists(path)}
     if "clips" in tables:
         assert all(OUT.exists(path) for path in tables["clips"]["mask_path"].to_pylist()), "a mask is not there"
     if len({table.schema.metadata[BUILD_KEY] for table in tables.values()}) == 1 and len(tables) == len(PATHS):

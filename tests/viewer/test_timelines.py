@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from vss_ray.index.tables import connect
+from vss_ray.printable import printable
 from vss_ray.viewer import archive
 from vss_ray.viewer.archive import Archive
-from vss_ray.viewer.entries import printable
 from vss_ray.viewer.pages import clock, length, percent, size
 from vss_ray.viewer.timelines import Timeline, timelines
 

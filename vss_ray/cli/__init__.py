@@ -10,10 +10,12 @@ from importlib import import_module
 
 import typer
 from rich.logging import RichHandler
-from rich.markup import escape
 
+from vss_ray.addresses import without_secrets
 from vss_ray.cli.app import app, progress
-from vss_ray.errors import VssError
+from vss_ray.cli.values import as_markup
+from vss_ray.errors import QueryError, VssError
+from vss_ray.printable import printable
 
 for _commands in ("work", "ask", "show", "learn"):  # in the order of `vss --help`
     import_module(f"{__name__}.{_commands}")
@@ -21,7 +23,7 @@ for _commands in ("work", "ask", "show", "learn"):  # in the order of `vss --hel
 
 def main() -> None:
     """Entry point: errors that a user can cause are one sentence and exit code 1."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[RichHandler(console=progress)])
+    logging.basicConfig(level=logging.INFO, handlers=[_handler()])
     with _refusals():
         try:
             app()
@@ -29,10 +31,26 @@ def main() -> None:
             sys.exit(1 if end.code == 2 and not isinstance(end.__context__, typer.Exit) else end.code)
 
 
+class _Lines(logging.Formatter):
+    """Messages name files of the archive, and those of drivers addresses."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n".join(map(printable, without_secrets(super().format(record)).split("\n")))
+
+
+def _handler() -> logging.Handler:
+    handler = RichHandler(console=progress)
+    handler.setFormatter(_Lines("%(message)s"))
+    return handler
+
+
 @contextmanager
 def _refusals() -> Iterator[None]:
     try:
         yield
     except VssError as error:
-        progress.print(f"[bold red]vss:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        told = without_secrets(str(error))
+        lines = told.split("\n") if isinstance(error, QueryError) else [told]  # a query is shown with a mark under it
+        shown = "\n".join(map(as_markup, lines))
+        progress.print(f"[bold red]vss:[/] {shown}", highlight=False, soft_wrap=True)
         sys.exit(1)

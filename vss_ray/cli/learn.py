@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from vss_ray.cli.app import Address, AsJson, Overrides, app, print_json, progress
+from vss_ray.cli.values import as_markup
 from vss_ray.errors import ConfigError
 
 WORK = Path("/tmp/vss-benchmark")
@@ -50,7 +50,7 @@ def train(
     if as_json:
         print_json(report)
         return
-    table = Table("", "on the drive", title=escape(f"{out}: {method}, measured on {data}/val"))
+    table = Table("", "on the drive", title=as_markup(f"{out}: {method}, measured on {data}/val"))
     for name, value in {**report, **report.get("iou", {})}.items():
         if isinstance(value, int | float):
             table.add_row(name, f"{value:.3f}")

@@ -6,9 +6,9 @@ import os
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from vss_ray.cli.app import Out, Overrides, app, progress
+from vss_ray.cli.values import as_markup
 from vss_ray.run import Run
 from vss_ray.storage.location import Location
 
@@ -35,11 +35,11 @@ def export(
     with progress.status("reading the plan") as status:
         for unit in made:
             if unit.error:
-                progress.print(f"[red]{escape(unit.error)}", highlight=False)
+                progress.print(f"[red]{as_markup(unit.error)}", highlight=False)
             failed += bool(unit.error)
             frames, files = frames + unit.frames, files + len(unit.files)
             before += unit.frames * unit.reused
-            status.update(escape(f"{unit.video_id}: {frames:,} frames so far"))
+            status.update(as_markup(f"{unit.video_id}: {frames:,} frames so far"))
     print(f"{dest}: {frames:,} frames in {files:,} file{'s'[: files != 1]}, {before:,} of the frames were there")
     if failed:
         raise typer.Exit(2)

@@ -12,7 +12,10 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from rich.markup import escape
 from rich.text import Text
+
+from vss_ray.printable import printable
 
 
 def print_objects(columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
@@ -28,7 +31,9 @@ def print_csv(columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None
     """Comma-separated values under their names, written as the rows come."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([as_cell(value) for value in row] for row in rows)
+    # What a terminal is shown is looked at by people, what goes elsewhere by programs, which want every character.
+    shown = printable if sys.stdout.isatty() else str
+    writer.writerows([shown(as_cell(value)) for value in row] for row in rows)
 
 
 def as_cell(value: Any) -> str:
@@ -39,7 +44,12 @@ def as_cell(value: Any) -> str:
 
 def as_text(value: str) -> Text:
     """Text for the terminal that is nothing but text: no markup, no control characters."""
-    return Text("".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in value))
+    return Text(printable(value))
+
+
+def as_markup(value: str) -> str:
+    """The same inside of rich's markup."""
+    return escape(printable(value))
 
 
 def _plain(value: Any) -> Any:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from vss_ray import config, precision
 from vss_ray.cli.app import Address, AsJson, ConfigName, Limit, Out, Overrides, Source, app, print_json, progress
+from vss_ray.cli.values import as_markup, as_text
 from vss_ray.clips import COARSE, FULL, Clip
 from vss_ray.errors import ConfigError
 from vss_ray.run import Failure, Run
@@ -69,7 +69,7 @@ def plan(
         print_json(content)
         return
     table = Table(
-        "videos", "unreadable", "hours", "clips", "frames", "size", title=escape(f"{source} with {config_name}")
+        "videos", "unreadable", "hours", "clips", "frames", "size", title=as_markup(f"{source} with {config_name}")
     )
     size = f"{content['bytes'] / 1e6:,.1f} MB"
     counts = (len(entries), len(planned.failures), f"{planned.seconds / 3600:,.3f}", len(planned.clips))
@@ -80,7 +80,7 @@ def plan(
 
         Console().print(forecast.table(measured, cores))
     for failure in planned.failures:
-        progress.print(f"[red]{escape(failure.message)}", highlight=False)
+        progress.print(f"[red]{as_markup(failure.message)}", highlight=False)
 
 
 def _measured(point: OperatingPoint, clips: list[Clip], gpu_speed: float | None) -> dict[str, Any] | None:
@@ -159,9 +159,7 @@ def _conclude(out: str, summary: Summary, as_json: bool) -> None:
     else:
         Console().print(summary.table(run.taxonomy))
     if summary.clips_damaged:
-        progress.print(
-            f"{summary.clips_damaged} clips are of damaged files: {HOW_DAMAGED.format(out)}", highlight=False
-        )
+        progress.print(as_text(f"{summary.clips_damaged} clips are of damaged files: {HOW_DAMAGED.format(out)}"))
     if summary.clips_failed or summary.videos_failed or summary.clips_quarantined:
         _print_failures(run.failures()[:10])
         raise typer.Exit(2)
@@ -208,7 +206,7 @@ def status(
         print_json(content)
         return
     table = Table("clips", "done", "of these coarse", "damaged", "left", "failed", "video", "of it done", "coarse")
-    table.title = escape(f"{out}: {run.source}")
+    table.title = as_markup(f"{out}: {run.source}")
     counts = (content[name] for name in ("clips", "done", "coarse", "damaged", "left"))
     lengths = (f"{content[name]:,.1f} s" for name in ("seconds", "seconds_done", "seconds_coarse"))
     table.add_row(*map(str, counts), str(len(failures)), *lengths)
@@ -218,12 +216,12 @@ def status(
         speed = f"{last['frames'] / last['run_seconds']:,.1f} frames/s, {last['run_seconds']:,.1f} s"
         Console().print(f"last attempt: {speed}", highlight=False)
     if content["damaged"]:
-        Console().print(HOW_DAMAGED.format(out), highlight=False, markup=False)
+        Console().print(as_text(HOW_DAMAGED.format(out)))
     _print_failures(failures)
 
 
 def _print_failures(failures: Sequence[Failure]) -> None:
     for failure in failures:
         how = ", ".join([*filter(None, [failure.signal]), *([f"{failure.attempts} attempts"] * (failure.attempts > 1))])
-        about = f"{failure.stage} ({how})" if how else failure.stage
-        progress.print(f"[red]{about}: {escape(failure.message)}", highlight=False)
+        about = as_markup(f"{failure.stage} ({how})" if how else failure.stage)
+        progress.print(f"[red]{about}: {as_markup(failure.message)}", highlight=False)

@@ -22,6 +22,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from vss_ray import stages
+from vss_ray.addresses import without_secrets
 from vss_ray.clips import COARSE, Clip
 from vss_ray.cluster.attempts import Attempts, Deadly
 from vss_ray.cluster.rows import Row, Story, split
@@ -298,9 +299,9 @@ def told(error: Exception) -> dict[str, Any]:
 def explained(error: Exception) -> str:
     """One sentence: an error of ours as it is, any other with the place where it came from."""
     if isinstance(error, VssError):
-        return str(error)
+        return without_secrets(str(error))
     last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{error} ({last.name}, line {last.lineno} of {last.filename.rsplit('/', 1)[-1]})"
+    return f"{without_secrets(str(error))} ({last.name}, line {last.lineno} of {last.filename.rsplit('/', 1)[-1]})"
 
 
 def _peak_memory() -> int:

@@ -50,6 +50,8 @@ def plan_archive(
     named = [entry for entry in entries if _printable(entry.url) == entry.url]
     clips: list[Clip] = []
     failures = [_nameless(entry) for entry in entries if _printable(entry.url) != entry.url]
+    named, twins = apart(named)
+    failures += [_twin(entry, other) for entry, other in twins]
     if not named:
         return Plan(clips, failures)
     attempts = attempts or Attempts()
@@ -86,6 +88,26 @@ def _nameless(entry: ArchiveEntry) -> Failure:
     source = _printable(entry.url)
     error = VideoError(f"{source}: its name is not UTF-8; rename it, and run again")
     return replace(_failure(entry, error), source=source)
+
+
+def apart(entries: list[ArchiveEntry]) -> tuple[list[ArchiveEntry], list[tuple[ArchiveEntry, ArchiveEntry]]]:
+    """Files of which each has a ``video_id`` of its own; and those whose names give one that is taken, with its owner.
+
+    Such names do not come about by chance, yet they are quickly made.
+    """
+    owners: dict[str, ArchiveEntry] = {}
+    twins = []
+    for entry in entries:
+        owner = owners.setdefault(video_id(entry.relative_path), entry)
+        if owner is not entry:
+            twins.append((entry, owner))
+    return list(owners.values()), twins
+
+
+def _twin(entry: ArchiveEntry, owner: ArchiveEntry) -> Failure:
+    error = VideoError(f"{entry.url}: its name gives the same id as that of {owner.url}; rename it, and run again")
+    # Under an id of its own: that of the other file belongs to the other file.
+    return replace(_failure(entry, error), video_id=video_id(entry.url))
 
 
 def _failure(entry: ArchiveEntry, error: Exception) -> Failure:

@@ -8,6 +8,7 @@ from functools import cache
 
 from rich.console import Console
 
+from vss_ray import trust
 from vss_ray.clips import Clip
 from vss_ray.cluster.attempts import Attempts
 from vss_ray.cluster.planning import plan_archive
@@ -54,6 +55,7 @@ def segment(
         VssError: Anything that can be known before the first clip.
     """
     began = time.time()
+    trust.name(point.to_dict())
     location = Location.open(out)
     # OUT may lie inside SOURCE; its masks are videos too, but not of the archive.
     entries = [entry for entry in list_videos(source) if not entry.url.startswith(f"{location.root}/")]

@@ -9,12 +9,12 @@ each object is public.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from vss_ray.datasets.mask_files import MaskFiles, read_ids
 from vss_ray.datasets.sequences import pictures_in
 from vss_ray.datasets.tracked import TrackedObject
+from vss_ray.documents import read_json
 from vss_ray.errors import ConfigError, DataError
 
 RATE = 30.0
@@ -76,7 +76,7 @@ def _objects(path: Path) -> dict[str, Objects]:
     try:
         return {
             name: {int(each): (entry["frames"][0], entry["category"]) for each, entry in video["objects"].items()}
-            for name, video in json.loads(path.read_text())["videos"].items()
+            for name, video in read_json(path.read_text())["videos"].items()
         }
     except OSError as error:
         raise DataError(f"{path} is missing; wanted YouTube-VOS (<split>/{META}, {IMAGES}/ and {MASKS}/)") from error

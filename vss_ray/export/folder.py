@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from vss_ray.documents import read_mapping
 from vss_ray.errors import ConfigError, StorageError
 from vss_ray.storage.location import Location, MissingError
 
@@ -37,7 +38,7 @@ class Folder:
         path = f"{MEMORY}/export.json"
         content = json.loads(_json(content))
         if self.location.exists(path):
-            before = json.loads(self.location.read(path))
+            before = self._read(path)
             changed = [key for key in {**before, **content} if before.get(key) != content.get(key)]
             if changed:
                 difference = ", ".join(f"{key} was {before.get(key)!r}, is {content.get(key)!r}" for key in changed)
@@ -92,13 +93,17 @@ class Folder:
         for path in self.location.list(MEMORY):
             parts = path.split("/")
             if len(parts) == 3:
-                yield parts[1], json.loads(self.location.read(path))["data"]
+                yield parts[1], self._read(path, "data")["data"]
 
     def _remembered(self, path: str) -> dict[str, Any] | None:
         try:
-            return json.loads(self.location.read(path))
+            return self._read(path, "digest", "files")
         except MissingError:
             return None
+
+    def _read(self, path: str, *keys: str) -> dict[str, Any]:
+        try:
+            return read_mapping(self.location.read(path), keys)
         except ValueError as error:
             raise StorageError(f"{self.location.url(path)} is damaged ({error}); delete it and export again") from error
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from vss_ray.documents import read_json
 from vss_ray.index.confidence import AUDITS, CLIPS
 from vss_ray.index.tables import connect
 from vss_ray.metrics.agreement import interval
@@ -212,7 +212,7 @@ def _pictures(connection: duckdb.DuckDBPyConnection) -> list[tuple[int, NDArray[
     return [
         (int(row["distance"]), np.array([row["pixels"], row["agreeing"], row["repeated"]], np.float64))
         for (audit,) in audits
-        for row in json.loads(audit)
+        for row in read_json(audit)
     ]
 
 

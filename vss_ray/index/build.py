@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from vss_ray.errors import StorageError
 from vss_ray.index.rows import Rows, spread
-from vss_ray.index.schema import BUILD_KEY, CLIPS, frames_schema, keyframes_schema, stored_schema
+from vss_ray.index.schema import BUILD_KEY, CLIPS, frames_schema, keyframes_schema, record_schema, stored_schema
 from vss_ray.index.tables import PATHS
 from vss_ray.index.times import Clock
 from vss_ray.storage.commit import committed, read_record
@@ -86,7 +86,21 @@ def _records(location: Location, order: list[tuple[str, str]]) -> Iterator[Recor
                         f"{location.root} was made by an earlier version, whose records lack the grid, objects and "
                         "embeddings of frames; run `vss segment` into a new OUT"
                     )
+                if not _fits(frames.schema):
+                    raise StorageError(
+                        f"{location.root}: the record of {clip['video_id']}/{clip['clip_id']} has other columns than "
+                        "this version writes; delete it and run again, its clip is then made anew"
+                    )
                 yield clip, frames
+
+
+def _fits(found: pa.Schema) -> bool:
+    """Whether the rows of a record are what ``record_schema`` says."""
+    area = found.field("area").type if "area" in found.names else pa.null()
+    if not pa.types.is_fixed_size_list(area):
+        return False
+    wanted = {field.name: field.type for field in record_schema(area.list_size)}
+    return wanted == {field.name: field.type for field in found if field.name in wanted}
 
 
 def _write(files: dict[str, Path], records: Iterator[Record]) -> Counts:

@@ -9,7 +9,6 @@ Neighboring distances lend each other pictures until there are enough to say som
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from vss_ray.documents import read_json
 from vss_ray.metrics.agreement import interval
 
 ENOUGH = 20
@@ -47,7 +47,7 @@ def agreement(connection: duckdb.DuckDBPyConnection, classes: Sequence[int]) -> 
     if not classes:
         return None
     audits = connection.execute(AUDITS, {"clips": CLIPS}).fetchall()
-    pictures = [picture for (audit,) in audits for picture in json.loads(audit)]
+    pictures = [picture for (audit,) in audits for picture in read_json(audit)]
     # Of the pixels that carry a class; records that do not say which carried one tell those that should.
     carried = _counted([picture.get("carried", picture["pixels"]) for picture in pictures], classes)
     agreeing = _counted([picture["agreeing"] for picture in pictures], classes)

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from vss_ray.errors import StorageError
 from vss_ray.index.ranges import RangedFiles
-from vss_ray.index.schema import BUILD_KEY, CELLS, SCHEMA_VERSION, VERSION_KEY, stored_schema
+from vss_ray.index.schema import BUILD_KEY, CELLS, CLIPS, SCHEMA_VERSION, VERSION_KEY, keyframes_schema, stored_schema
 from vss_ray.labels.taxonomy import Taxonomy
 from vss_ray.storage.location import Location, MissingError
 
@@ -144,7 +144,7 @@ def _footer(location: Location, name: str, files: RangedFiles) -> pq.FileMetaDat
         footer = pq.read_metadata(files.files[name])
     except (pa.ArrowException, OSError) as error:
         raise StorageError(f"{location.url(PATHS[name])} is no Parquet file: {error}; {REBUILD}") from error
-    version = (footer.metadata or {}).get(VERSION_KEY, b"none").decode()
+    version = (footer.metadata or {}).get(VERSION_KEY, b"none").decode(errors="replace")
     if version != str(SCHEMA_VERSION):
         raise StorageError(
             f"{location.url(PATHS[name])}: got schema version {version}, wanted {SCHEMA_VERSION}; {REBUILD}"
@@ -160,4 +160,19 @@ def _check(location: Location, taxonomy: Taxonomy, footers: Footers) -> int:
             f"the tables in {location.root} have {num_classes} classes and the taxonomy {taxonomy.name} has "
             f"{len(taxonomy)}; use the one in run.json"
         )
+    _check_columns(location, "clips", footers, CLIPS)
+    if num_classes:
+        _check_columns(location, "frames", footers, stored_schema(num_classes))
+    _check_columns(location, "keyframes", footers, pa.schema(list(keyframes_schema(0))[:-1]))
     return num_classes
+
+
+def _check_columns(location: Location, name: str, footers: Footers, wanted: pa.Schema) -> None:
+    found = footers[name].schema.to_arrow_schema()
+    for field in wanted:
+        kinds = [each.type for each in found if each.name == field.name]
+        if kinds != [field.type] and (kinds or name != "clips"):  # those of before lack a few
+            got = " and ".join(map(str, kinds)) or "none"
+            raise StorageError(
+                f"{location.url(PATHS[name])}: column {field.name}: got {got}, wanted {field.type}; {REBUILD}"
+            )

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vss_ray.documents import read_json
 from vss_ray.frames import Inferred, Prepared
 from vss_ray.inference import Base
 from vss_ray.inference.batches import collected, fetched, in_batches
@@ -57,7 +58,7 @@ class Hyperparameters:
     @classmethod
     def from_metadata(cls, header: dict[str, str]) -> Hyperparameters:
         """The inverse of ``to_metadata``; the other keys of a header are ignored."""
-        return cls(**{name: json.loads(header[name]) for name in cls.__dataclass_fields__ if name in header})
+        return cls(**{name: read_json(header[name]) for name in cls.__dataclass_fields__ if name in header})
 
 
 class Carrying:

@@ -6,7 +6,6 @@ picture will read is let go. A picture without a memory gets the scores of the s
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -164,7 +163,7 @@ def load(weights: Path, base: Halves) -> lmanet.LmaNet:
     Raises:
         ModelError: The tensors do not fit.
     """
-    network = lmanet.LmaNet(lmanet.Config(**json.loads(stored.header(weights)["config"])), base)
+    network = lmanet.LmaNet(lmanet.Config(**stored.described(weights, "config")), base)
     stored.load(network, weights, name="lmanet")
     return network.eval().requires_grad_(False)
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
+from vss_ray.documents import read_yaml
 from vss_ray.errors import ConfigError
 
 
@@ -97,8 +97,8 @@ def load(name: str) -> Taxonomy:
         known = sorted(p.stem for p in Path(str(resources.files("vss_ray.labels"))).glob("*.yaml"))
         raise ConfigError(f"no taxonomy {name!r}; there is {', '.join(known)}, or the path of a YAML file")
     try:
-        return Taxonomy.from_dict(yaml.safe_load(path.read_text()))
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        return Taxonomy.from_dict(read_yaml(path.read_text()))
+    except (UnicodeDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
         reason = " ".join("".join(char if char.isprintable() else " " for char in str(error)).split())
         raise ConfigError(
             f"{path} is no taxonomy ({reason}); wanted a name and classes, as in labels/camvid.yaml"

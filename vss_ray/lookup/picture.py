@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 from vss_ray import stages
 from vss_ray.errors import ModelError, VideoError
 from vss_ray.frames import Frame
-from vss_ray.run import Run
+from vss_ray.media.formats import opening
+from vss_ray.media.limits import Limits
+from vss_ray.media.remote import RemoteFile
+from vss_ray.run import Run, check_programs
 
 
 def embed_picture(run: Run, path: str) -> NDArray[np.float16]:
@@ -25,7 +28,9 @@ def embed_picture(run: Run, path: str) -> NDArray[np.float16]:
     Raises:
         ModelError: The weights are not those of the run any more, or their segmenter gives no embeddings.
         VideoError: The file is no picture.
+        StorageError: The network is a program that the user has not named.
     """
+    check_programs(run)
     frame = read_picture(path)
     digest, wanted = run.point.describe().digest, run.content()["weights_sha256"]
     if digest != wanted:
@@ -52,7 +57,9 @@ def read_picture(path: str) -> Frame:
         VideoError: It cannot be read.
     """
     try:
-        with av.open(path) as container:
+        # As a file without a name: FFmpeg would make an address of it, or a pattern of names.
+        options = {**opening(is_remote=True), "max_pixels": str(Limits().pixels)}
+        with open(path, "rb") as file, av.open(RemoteFile(file), "r", options=options) as container:
             picture = next(container.decode(video=0))
     except (FFmpegError, OSError, IndexError, StopIteration) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__

@@ -15,12 +15,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vss_ray.clips import Clip
+from vss_ray.errors import StorageError
 from vss_ray.index.schema import keyframes_schema
 from vss_ray.index.similar import Similar, similar_to
 from vss_ray.index.tables import connect
 from vss_ray.lookup.words import Words
 from vss_ray.media.decode import decode
-from vss_ray.run import Run, read_parquet
+from vss_ray.run import Run
+from vss_ray.storage.parquet import table_of
 
 EVERY = 1.0
 """Seconds: of the keyframes within one, the first is looked at."""
@@ -60,7 +62,7 @@ def look(run: Run, words: Words, size: int, on_clip: Callable[[int, int], None])
     """Bring the table of what the CLIP sees up to date; its path in OUT."""
     path = f"tables/clip-{words.digest[:16]}.parquet"
     schema = keyframes_schema(size)
-    seen = read_parquet(run.location.read(path)) if run.location.exists(path) else schema.empty_table()
+    seen = _seen(run, path, schema)
     known = set(zip(seen["video_id"].to_pylist(), seen["clip_id"].to_pylist(), strict=True))
     missing = {key: frames for key, frames in _wanted(run).items() if key not in known}
     clips = {(row["video_id"], row["clip_id"]): Clip.from_row(row) for row in run.manifest_rows()}
@@ -75,6 +77,17 @@ def look(run: Run, words: Words, size: int, on_clip: Callable[[int, int], None])
         if fresh or not run.location.exists(path):
             _save(run, path, [seen, *fresh])
     return path
+
+
+def _seen(run: Run, path: str, schema: pa.Schema) -> pa.Table:
+    if not run.location.exists(path):
+        return schema.empty_table()
+    try:
+        return table_of(run.location.read(path), schema)
+    except ValueError as error:
+        raise StorageError(
+            f"{run.location.url(path)} is not what the CLIP saw ({error}); delete it, and ask again"
+        ) from error
 
 
 def _wanted(run: Run) -> dict[tuple[str, str], set[int]]:

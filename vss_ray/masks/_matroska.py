@@ -29,6 +29,9 @@ LabelMap = NDArray[np.uint8] | NDArray[np.uint16]
 Source = bytes | str | PathLike[str] | IO[bytes]
 
 MILLISECOND = Fraction(1, 1000)
+CODECS = ("ffv1", "h264")
+OPTIONS = {"max_pixels": str(2**29), "protocol_whitelist": "file"}
+"""A label video may come with an OUT of somebody else; half a gigabyte a frame is beyond any."""
 REMEDY = "delete the clip's commit record and run again to make it anew"
 DEPTHS = {
     **dict.fromkeys(("gray", "yuv420p", "yuvj420p", "yuv444p", "yuvj444p"), np.dtype(np.uint8)),
@@ -211,15 +214,16 @@ def decode_frame(data: Source, index: int, shape: tuple[int, int] | None = None)
 @contextmanager
 def _opened(data: Source, shape: tuple[int, int] | None) -> Iterator[tuple[InputContainer, av.VideoStream]]:
     # Decoders round sizes up before they look at the limit.
-    options = {} if shape is None else {"max_pixels": str((shape[0] + ROUNDING) * (shape[1] + ROUNDING))}
+    bound = {} if shape is None else {"max_pixels": str((shape[0] + ROUNDING) * (shape[1] + ROUNDING))}
+    options = OPTIONS | bound
     file = io.BytesIO(data) if isinstance(data, bytes) else data
     try:
         with av.open(file, "r", format="matroska", metadata_errors="replace", options=options) as container:
             if not container.streams.video:
                 raise _damaged(data, "has no video stream")
             stream = container.streams.video[0]
-            if stream.codec_context is None:
-                raise _damaged(data, "is of a codec that this FFmpeg does not know")
+            if stream.codec_context is None or stream.codec_context.codec.canonical_name not in CODECS:
+                raise _damaged(data, f"is not one of {' or '.join(CODECS)}")
             stream.codec_context.options = options
             stream.codec_context.thread_count = 1
             yield container, stream

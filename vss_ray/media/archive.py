@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import fsspec.core
 
+from vss_ray.addresses import check_address, without_secrets
 from vss_ray.errors import StorageError, VideoError
 from vss_ray.media.remote import is_remote, storage_error, storage_errors
 
@@ -50,15 +51,18 @@ def list_videos(source: str) -> list[ArchiveEntry]:
 
     Raises:
         VideoError: There is no video in it.
-        StorageError: It does not exist, or it may not be read.
+        StorageError: It does not exist, it may not be read, or its address carries a key.
     """
     source = source.removeprefix("file://")
+    _check_address(source)
     try:
         entries = _remote(source) if is_remote(source) else _local(os.path.abspath(os.path.expanduser(source)))
     except storage_errors() as error:
         raise storage_error(source, error) from error
     except (ValueError, ImportError) as error:
-        raise StorageError(f"{source}: {error}; wanted a path, or the URL of a storage whose driver is here") from error
+        raise StorageError(
+            f"{source}: {without_secrets(str(error))}; wanted a path, or the URL of a storage whose driver is here"
+        ) from error
     if not entries:
         raise VideoError(
             f"{source}: holds no video; wanted names that end in {' '.join(sorted(SUFFIXES))}, not hidden, and no links"
@@ -133,16 +137,28 @@ def _listed(listing: str, folder: str) -> list[ArchiveEntry]:
     with fsspec.open(listing, "r", encoding="utf-8") as file:
         lines = [line.strip() for line in file if line.strip()]
     entries = {}
-    for line in lines:
+    for number, line in enumerate(lines, 1):
+        _check_address(line, f"{listing}, address {number}: ")
         url = line if is_remote(line) else _join(folder, line)
         filesystem, path = fsspec.core.url_to_fs(url)
         try:
-            size = filesystem.info(path)["size"] or 0
+            info = filesystem.info(path)
         except storage_errors() as error:
             raise storage_error(f"{listing}: {url}", error) from error
+        if info["type"] != "file":
+            raise StorageError(f"{listing}: {url} is a {info['type']}, wanted files, one a line; take it out")
         relative = url if is_remote(url) else os.path.relpath(url, folder)
-        entries[url] = ArchiveEntry(relative_path=relative.removeprefix(folder + "/"), url=url, size_bytes=size)
+        entries[url] = ArchiveEntry(
+            relative_path=relative.removeprefix(folder + "/"), url=url, size_bytes=info["size"] or 0
+        )
     return list(entries.values())
+
+
+def _check_address(address: str, where: str = "") -> None:
+    try:
+        check_address(address)
+    except ValueError as error:
+        raise StorageError(f"{where}{error}") from None
 
 
 def _join(folder: str, line: str) -> str:

@@ -8,14 +8,15 @@ from contextlib import ExitStack, contextmanager
 
 import av
 from av.container import InputContainer
-from av.error import FFmpegError
+from av.error import ArgumentError, FFmpegError
 from av.packet import Packet
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from vss_ray.errors import VideoError
+from vss_ray.media.formats import opening
 from vss_ray.media.limits import Limits
-from vss_ray.media.remote import is_remote, open_remote, storage_error, storage_errors
+from vss_ray.media.remote import RemoteFile, is_remote, open_remote, storage_error, storage_errors
 
 NOT_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 NOT_THERE = (errno.ENOENT, errno.EACCES, errno.EISDIR)
@@ -40,7 +41,8 @@ def open_video(source: str, limits: Limits = Limits()) -> Iterator[tuple[InputCo
         limits: Decoders refuse larger frames, those that FFmpeg looks at while it opens the file among them.
 
     Raises:
-        VideoError: It is not video, or is larger; also where that shows only while the body of the ``with`` reads on.
+        VideoError: It is not video, leads to other files, or is larger; also where that shows only while the body of
+            the ``with`` reads on.
         StorageError: It is missing or not readable, or its storage fails while it is read.
     """
     try:
@@ -49,9 +51,7 @@ def open_video(source: str, limits: Limits = Limits()) -> Iterator[tuple[InputCo
             # Metadata in another encoding than it claims must not make a video unreadable.
             # FFmpeg counts what a codec pads pictures with, too; the header's size is held to the limit itself.
             options = {"max_pixels": str(limits.pixels + limits.pixels // 4 + PADDING)}
-            container = stack.enter_context(
-                av.open(file, "r", metadata_errors="replace", buffer_size=READ, options=options)
-            )
+            container = stack.enter_context(_opened(source, file, options))
             stream = _best_stream(source, container)
             _check_size(source, stream, limits)
             stream.codec_context.options = options
@@ -64,6 +64,17 @@ def open_video(source: str, limits: Limits = Limits()) -> Iterator[tuple[InputCo
         ) from error
     except storage_errors() as error:
         raise storage_error(source, error) from error
+
+
+def _opened(source: str, file: str | RemoteFile, options: dict[str, str]) -> InputContainer:
+    options = options | opening(is_remote=isinstance(file, RemoteFile))
+    try:
+        return av.open(file, "r", metadata_errors="replace", buffer_size=READ, options=options)
+    except ArgumentError as error:  # what FFmpeg says of a format that it may not open
+        raise VideoError(
+            f"{source}: is a playlist, a script or another kind of file that holds no video itself; take it out, or "
+            "name the videos that it leads to"
+        ) from error
 
 
 def demux(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:

@@ -10,6 +10,9 @@ import numpy as np
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
+from vss_ray.media.limits import Limits
+
+OPTIONS = {"max_pixels": str(Limits().pixels)}
 Ids = NDArray[np.uint8] | NDArray[np.uint16]
 
 
@@ -20,7 +23,7 @@ def png_ids(data: bytes) -> Ids:
         ValueError: It is not a PNG, or one of colors.
     """
     try:
-        with av.open(io.BytesIO(data), "r", format="png_pipe") as container:
+        with av.open(io.BytesIO(data), "r", format="png_pipe", options=OPTIONS) as container:
             picture = next(container.decode(video=0))
     except (FFmpegError, StopIteration) as error:
         raise ValueError("not a PNG that can be decoded") from error

@@ -9,6 +9,7 @@ from typing import IO
 
 import fsspec.core
 
+from vss_ray.addresses import without_secrets
 from vss_ray.errors import StorageError
 
 BLOCK = 4 << 20
@@ -65,7 +66,8 @@ def storage_errors() -> tuple[type[BaseException], ...]:
 
 def storage_error(source: str, error: BaseException) -> StorageError:
     """The same failure as one sentence that names the next step."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = without_secrets(" ".join(str(error).split())) or type(error).__name__
+    source = without_secrets(source)
     if isinstance(error, FileNotFoundError):
         return StorageError(f"{source}: does not exist; check the path or the address")
     if isinstance(error, PermissionError):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from vss_ray.errors import ModelError
 from vss_ray.networks import stored
 from vss_ray.segmenters import Description
@@ -33,7 +31,7 @@ def check(weights: str, method: str, base: Description) -> str:
             f"method.weights: {path} does not say what it fits: its header lacks {missing[0]!r}; wanted a file of "
             f"`vss train {method}`"
         )
-    classes = json.loads(header["taxonomy"])["classes"]
+    classes = stored.described(path, "taxonomy").get("classes", ())
     if len(classes) != len(base.taxonomy):
         raise ModelError(
             f"method.weights: {path} knows {len(classes)} classes, the segmenter {len(base.taxonomy)} "

@@ -9,10 +9,11 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 
+from vss_ray.documents import read_mapping
 from vss_ray.errors import ModelError
 
 if TYPE_CHECKING:
@@ -65,6 +66,18 @@ def header(path: Path) -> dict[str, str]:
             return file.metadata() or {}
     except SafetensorError as error:
         raise _unreadable(path, error) from error
+
+
+def described(path: Path, key: str) -> dict[str, Any]:
+    """The object that the file's header holds under a key, as JSON.
+
+    Raises:
+        ModelError: There is none; or see ``header``.
+    """
+    try:
+        return read_mapping(header(path)[key])
+    except (KeyError, ValueError) as error:
+        raise ModelError(f"{path} does not say its {key} ({error!r}); wanted a file of `vss train`") from error
 
 
 def shape(path: Path, tensor: str) -> tuple[int, ...] | None:

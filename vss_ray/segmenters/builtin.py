@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from vss_ray import engines
+from vss_ray.documents import read_json
 from vss_ray.errors import ModelError
 from vss_ray.labels import taxonomy as taxonomies
 from vss_ray.labels.taxonomy import Taxonomy
@@ -121,7 +122,7 @@ def _read_header(path: Path) -> Header:
             network=metadata["network"],
             encoder=metadata["encoder"] if metadata["network"] == SWIFTNET else "",
             width=int(metadata["width"]),
-            taxonomy=Taxonomy.from_dict(json.loads(metadata["taxonomy"])),
+            taxonomy=Taxonomy.from_dict(read_json(metadata["taxonomy"])),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import zipfile
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from vss_ray import engines
+from vss_ray.documents import read_json
 from vss_ray.engines import openvino
 from vss_ray.errors import ConfigError, ModelError
 from vss_ray.labels import taxonomy as taxonomies
 from vss_ray.segmenters import Description, Sizing
 from vss_ray.segmenters._executed import Executed, check_classes, execute
+from vss_ray.segmenters._sizes import expressions, only_counts
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 # Everything else in an archive is a program or a pickle.
 PLAIN_MEMBERS = ("models/", "data/weights/", "data/constants/", "data/sample_inputs/", "extra/", ".data/")
 PLAIN_FILES = ("archive_format", "archive_version", "byteorder", "version")
+PICKLES = (".pt", ".pth", ".pkl", ".bin", ".ckpt")
+MOST_JSON = 256 * 2**20
+"""Bytes of the description of a graph."""
 PLAIN_TENSORS = ("weight_", "tensor_")
 
 
@@ -96,7 +100,10 @@ def input_size(config: Config, height: int, width: int) -> tuple[int, int]:
 def _is_onnx(config: Config) -> bool:
     suffix = Path(config.path).suffix
     if suffix not in (".onnx", ".pt2"):
-        raise ConfigError(f"segmenter.path: {config.path} ends in {suffix or 'nothing'}; wanted .pt2 or .onnx")
+        raise ConfigError(
+            f"segmenter.path: {config.path} ends in {suffix or 'nothing'}; wanted .pt2 or .onnx"
+            + ("; pickles run code: load it in Python and torch.export.save it as .pt2" if suffix in PICKLES else "")
+        )
     return suffix == ".onnx"
 
 
@@ -126,7 +133,7 @@ def _read_pt2(path: str) -> Signature:
     try:
         with zipfile.ZipFile(path) as archive:
             name = next(name for name in archive.namelist() if name.endswith("models/model.json"))
-            module = json.loads(archive.read(name))["graph_module"]
+            module = _json(archive, name)["graph_module"]
         tensors = module["graph"]["tensor_values"]
         inputs, outputs = (
             [spec[kind]["arg"]["as_tensor"]["name"] for spec in module["signature"][specs] if kind in spec]
@@ -168,25 +175,47 @@ def _last_line(error: Exception) -> str:
     return str(error).strip().splitlines()[-1]
 
 
+def _json(archive: zipfile.ZipFile, name: str) -> Any:
+    size = archive.getinfo(name).file_size
+    if size > MOST_JSON:
+        raise ValueError(f"{name} unpacks to {size:,} bytes")
+    return read_json(archive.read(name), MOST_JSON)
+
+
 def _refuse_programs(path: str) -> None:
     """Torch unpickles what an archive marks as pickled, and runs compiled code in it: neither may be there."""
-    import torch
-
-    with zipfile.ZipFile(path) as archive:
-        members = [(name, name.partition("/")[2]) for name in archive.namelist()]
-        strange = [m for _, m in members if m not in PLAIN_FILES and not m.startswith(PLAIN_MEMBERS)]
-        for name, member in members:
-            if member.endswith("_config.json"):
-                entries = json.loads(archive.read(name))["config"].values()
-                is_plain = [not e["use_pickle"] and e["path_name"].startswith(PLAIN_TENSORS) for e in entries]
-                strange += [] if all(is_plain) else [member]
-            elif member.startswith("data/") and member.endswith(".pt"):
-                try:
-                    torch.load(io.BytesIO(archive.read(name)), weights_only=True)
-                except (RuntimeError, ValueError, EOFError, UnpicklingError):
-                    strange.append(member)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            strange = _strange(archive)
+    except (zipfile.BadZipFile, LookupError, TypeError, AttributeError, ValueError) as error:
+        raise ModelError(f"{path} is no archive of torch.export.save ({error!r}); export it again") from error
     if strange:
         raise ModelError(f"{path} holds pickles or compiled code {strange[:3]}; wanted a graph and plain tensors alone")
+
+
+def _strange(archive: zipfile.ZipFile) -> list[str]:
+    """What is in an archive besides graphs and plain tensors."""
+    import torch
+
+    names = archive.namelist()
+    if len(set(names)) < len(names) or len({name.partition("/")[0] for name in names}) > 1:
+        raise ValueError("two files of one name, or two folders")  # torch might read another than is looked at here
+    members = [(name, name.partition("/")[2]) for name in names]
+    strange = [m for _, m in members if m not in PLAIN_FILES and not m.startswith(PLAIN_MEMBERS)]
+    strange += [info.filename for info in archive.infolist() if info.compress_type != zipfile.ZIP_STORED]
+    for name, member in members:
+        if member.endswith("_config.json"):
+            entries = _json(archive, name)["config"].values()
+            is_plain = [not e["use_pickle"] and e["path_name"].startswith(PLAIN_TENSORS) for e in entries]
+            strange += [] if all(is_plain) else [member]
+        elif member.startswith("models/") and member.endswith(".json"):
+            strange += [f"{member}: {text[:80]}" for text in expressions(_json(archive, name)) if not only_counts(text)]
+        elif member.startswith("data/") and member.endswith(".pt"):
+            try:
+                torch.load(io.BytesIO(archive.read(name)), weights_only=True)
+            except (RuntimeError, ValueError, EOFError, UnpicklingError):
+                strange.append(member)
+    return strange
 
 
 def _load(config: Config, device: str) -> nn.Module:

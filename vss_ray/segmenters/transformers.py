@@ -8,12 +8,12 @@ times mask.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from vss_ray import engines, hub
+from vss_ray.documents import read_mapping
 from vss_ray.errors import ModelError
 from vss_ray.hub import INSTALL
 from vss_ray.labels.taxonomy import Taxonomy
@@ -77,7 +77,7 @@ def _folder(config: Config) -> Path:
 
 def _read(folder: Path, name: str) -> dict[str, Any]:
     try:
-        return json.loads((folder / name).read_text())
+        return read_mapping((folder / name).read_text())
     except ValueError as error:
         raise ModelError(f"{folder / name} is not JSON: {error}") from error
 

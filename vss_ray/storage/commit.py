@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
@@ -28,11 +29,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vss_ray.clips import COARSE, FULL, Pass
+from vss_ray.clips import COARSE, FULL, ID, Pass
+from vss_ray.documents import read_mapping
 from vss_ray.errors import StorageError
 from vss_ray.storage.location import Location, MissingError
+from vss_ray.storage.parquet import table_of
+from vss_ray.storage.record import check_record
 
 CLIP_KEY = b"vss.clip"
+PART = re.compile(ID)
+OF_MASK = ("mask_path", "mask_bytes", "mask_sha256")
+MOST_FRAMES = 10_000_000
+"""Of a clip."""
 RECORDS, MASKS = "commits", "masks"
 SUFFIXES: dict[tuple[str, Pass], str] = {
     (RECORDS, FULL): ".parquet",
@@ -56,7 +64,7 @@ def commit(
         clip_row: Values that JSON can hold, NaN not among them; ``pass`` decides the paths, none means full.
 
     Returns:
-        The clip row as stored: with ``mask_path`` (relative to OUT), ``mask_bytes`` and ``mask_sha256``.
+        The clip row as stored: with both ids, ``mask_path`` (relative to OUT), ``mask_bytes`` and ``mask_sha256``.
 
     Raises:
         StorageError: OUT cannot be written; the clip is then not done.
@@ -65,6 +73,8 @@ def commit(
     mask_path = _path(MASKS, video_id, clip_id, of_pass)
     row = {
         **clip_row,
+        "video_id": video_id,
+        "clip_id": clip_id,
         "mask_path": mask_path,
         "mask_bytes": len(mask),
         "mask_sha256": hashlib.sha256(mask).hexdigest(),
@@ -114,13 +124,17 @@ def read_record(location: Location, video_id: str, clip_id: str) -> tuple[dict[s
         MissingError: The clip is not done.
         StorageError: OUT cannot be read, or the file is not what ``commit`` wrote.
     """
-    path, data = _best_record(location, video_id, clip_id)
+    of_pass, data = _best_record(location, video_id, clip_id)
+    mask_path = _path(MASKS, video_id, clip_id, of_pass)
     try:
-        table = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).read(use_threads=False)
-        row = json.loads((table.schema.metadata or {})[CLIP_KEY])
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        table = table_of(data, most_rows=MOST_FRAMES)
+        row = read_mapping((table.schema.metadata or {}).get(CLIP_KEY, b"{}"), OF_MASK)
+        own = {"video_id": video_id, "clip_id": clip_id, "mask_path": mask_path, "pass": of_pass}
+        check_record(row, table, own)
+    except (ValueError, KeyError, TypeError) as error:
+        path = _path(RECORDS, video_id, clip_id, of_pass)
         raise StorageError(
-            f"{location.url(path)} is no commit record ({type(error).__name__}, {len(data)} bytes); "
+            f"{location.url(path)} is no commit record ({error}, {len(data)} bytes); "
             "delete it and run again, its clip is then made anew"
         ) from error
     return row, table.replace_schema_metadata(None)
@@ -141,13 +155,13 @@ def read_mask(location: Location, clip_row: dict[str, Any]) -> bytes:
     return data
 
 
-def _best_record(location: Location, video_id: str, clip_id: str) -> tuple[str, bytes]:
+def _best_record(location: Location, video_id: str, clip_id: str) -> tuple[Pass, bytes]:
     for of_pass in (FULL, COARSE):
         path = _path(RECORDS, video_id, clip_id, of_pass)
         with suppress(MissingError):
-            return path, location.read(path)
+            return of_pass, location.read(path)
     path = _path(RECORDS, video_id, clip_id, FULL)  # it may have come, and the coarse one gone, between the two looks
-    return path, location.read(path)
+    return FULL, location.read(path)
 
 
 def _found(location: Location, folder: str) -> dict[tuple[str, str], set[Pass]]:
@@ -164,6 +178,6 @@ def _found(location: Location, folder: str) -> dict[tuple[str, str], set[Pass]]:
 
 
 def _path(folder: str, video_id: str, clip_id: str, of_pass: Pass) -> str:
-    if "/" in video_id or "/" in clip_id:
+    if not (PART.fullmatch(video_id) and PART.fullmatch(clip_id)):
         raise ValueError(f"{video_id = }, {clip_id = }; wanted one component of a path each")
     return f"{folder}/{video_id}/{clip_id}{SUFFIXES[folder, of_pass]}"

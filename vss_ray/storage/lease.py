@@ -21,8 +21,11 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
+from vss_ray.documents import read_mapping
 from vss_ray.errors import StorageError
+from vss_ray.printable import printable
 from vss_ray.storage.location import Location, MissingError
 
 LOCK = "run.lock"
@@ -72,7 +75,11 @@ def _outlive(location: Location, console: Console) -> None:
     found = _holder(location)
     who = f"process {found.get('pid')} on {found.get('host')}, since {found.get('since')}"
     if found and not _is_gone(found):
-        console.print(f"{location.url(LOCK)} names {who}: watching for {DEAD_SECONDS:.0f} s whether it is alive")
+        console.print(
+            escape(
+                printable(f"{location.url(LOCK)} names {who}: watching for {DEAD_SECONDS:.0f} s whether it is alive")
+            )
+        )
         deadline = time.monotonic() + DEAD_SECONDS
         while time.monotonic() < deadline:
             time.sleep(min(BEAT_SECONDS, DEAD_SECONDS) / 5)
@@ -99,10 +106,9 @@ def _beat(location: Location, owner: dict[str, Any], is_over: threading.Event) -
 def _holder(location: Location) -> dict[str, Any]:
     """What the lock says; nothing where there is none, or none that can be understood."""
     try:
-        content = json.loads(location.read(LOCK))
+        return read_mapping(location.read(LOCK))
     except (MissingError, ValueError):
         return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _is_gone(found: dict[str, Any]) -> bool:

@@ -21,8 +21,9 @@ import fsspec
 from botocore.exceptions import BotoCoreError
 from fsspec.core import url_to_fs
 
+from vss_ray.addresses import check_address, without_secrets
 from vss_ray.errors import StorageError
-from vss_ray.storage.reasons import code, explain, shown
+from vss_ray.storage.reasons import code, explain
 
 UNFINISHED = re.compile(r"(^|/)\.[^/]*\.partial$")
 READ_BLOCK_BYTES = 4 * 2**20
@@ -49,9 +50,13 @@ class Location:
         """The location of a local path or a URL such as ``s3://bucket/folder``; nothing is touched yet.
 
         Raises:
-            StorageError: No filesystem is known for such a URL, or it names no bucket.
+            StorageError: No filesystem is known for such a URL, it names no bucket, or it carries a key.
         """
         text = os.fspath(url)
+        try:
+            check_address(text)
+        except ValueError as error:
+            raise StorageError(str(error)) from None
         if match := re.match(r"(file|local)://", text):
             text = text[match.end() :]
         elif "://" in text:
@@ -59,7 +64,7 @@ class Location:
             try:
                 fsspec.get_filesystem_class(protocol)
             except (ValueError, ImportError) as error:
-                raise StorageError(f"{shown(text)} cannot be opened: {error}; use a local path or s3://") from error
+                raise StorageError(f"{text} cannot be opened: {error}; use a local path or s3://") from error
             if not rest.strip("/") and protocol != "memory":
                 raise StorageError(f"{text} names no bucket; wanted {protocol}://BUCKET/FOLDER")
             return cls(f"{protocol}://{rest.rstrip('/')}")
@@ -196,7 +201,7 @@ class Location:
         except (OSError, BotoCoreError, ValueError) as error:
             if isinstance(error, StorageError):
                 raise
-            where = shown(self.url(path) if path else self.root)
+            where = without_secrets(self.url(path) if path else self.root)
             if isinstance(error, FileNotFoundError) and code(error) != "NoSuchBucket" and verb != "write":
                 raise MissingError(f"cannot {verb} {where}: it does not exist; check the path") from error
             reason, remedy = explain(error, self._is_local)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
-import re
 
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.exceptions import HTTPClientError, NoCredentialsError, PartialCredentialsError
+
+from vss_ray.addresses import without_secrets
 
 KEYS = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 OF_CODE = {
@@ -20,11 +21,6 @@ OF_NUMBER = {
     errno.EDQUOT: ("there is no space left", "make room"),
     errno.EROFS: ("it can only be read", "mount it for writing or choose another folder"),
 }
-
-
-def shown(url: str) -> str:
-    """A URL without user and password."""
-    return re.sub(r"://[^/@]*@", "://", url)
 
 
 def code(error: BaseException) -> str:
@@ -51,5 +47,5 @@ def explain(error: Exception, is_local: bool) -> tuple[str, str]:
         return "a file stands where a folder belongs, or the reverse", "choose another path"
     if isinstance(error, OSError) and error.errno in OF_NUMBER:
         return OF_NUMBER[error.errno]
-    reason = shown(" ".join(str(error).split()))[:300] or type(error).__name__
+    reason = without_secrets(" ".join(str(error).split()))[:300] or type(error).__name__
     return reason, "check the path" if is_local else "check the path and AWS_ENDPOINT_URL, then try again"

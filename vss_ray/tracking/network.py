@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,7 +64,8 @@ def load(weights: Path) -> Rts:
     if said.get("network") != "rts":
         raise ModelError(f"{weights} holds the weights of {said.get('network')!r}; wanted a file of `vss train rts`")
     shape: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(said["config"]).items()
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in stored.described(weights, "config").items()
     }
     network = Rts(rts.Config(**shape))
     stored.load(network, weights, name="rts")

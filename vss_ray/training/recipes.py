@@ -8,9 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
 from vss_ray import config as points
+from vss_ray.documents import read_yaml
 from vss_ray.errors import ConfigError
 
 T = TypeVar("T")
@@ -27,9 +26,9 @@ def load(name: str) -> dict[str, Any]:
         near = difflib.get_close_matches(name, names(), n=3)
         raise ConfigError(f"no recipe {name!r}; there is {', '.join(near or names())}, or give a YAML file")
     try:
-        content = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+        content = read_yaml(path.read_text())
+    except ValueError as error:
+        raise ConfigError(f"{path} is not YAML: {error}") from error
     if content is None:
         return {}
     if not isinstance(content, dict):

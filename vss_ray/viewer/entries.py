@@ -8,6 +8,8 @@ from pathlib import PurePosixPath
 import numpy as np
 import pyarrow as pa
 
+from vss_ray.printable import printable
+
 
 @dataclass(frozen=True, kw_only=True)
 class VideoEntry:
@@ -27,11 +29,6 @@ class VideoEntry:
     """Clips whose masks are there and in the tables."""
     first_row: int
     """Of its clips in the sorted manifest."""
-
-
-def printable(text: str) -> str:
-    """A name as it may stand on a page: control characters, marks of direction and half characters are replaced."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def entries(manifest: pa.Table, done: dict[str, int], source: str) -> list[VideoEntry]:

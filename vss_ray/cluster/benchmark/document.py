@@ -12,6 +12,7 @@ from typing import Any
 from vss_ray.cluster.benchmark import machine, parts
 from vss_ray.cluster.benchmark.figures import Result
 from vss_ray.cluster.benchmark.settings import SMOKE, Settings
+from vss_ray.documents import read_mapping
 from vss_ray.errors import ConfigError
 
 VERSION = 1
@@ -44,7 +45,7 @@ class Document:
             ConfigError: There is none, or it is something else.
         """
         try:
-            content = json.loads(path.read_text())
+            content = read_mapping(path.read_text())
             if content["version"] != VERSION:
                 raise ConfigError(f"{path}: version {content['version']}; wanted {VERSION}, measure again")
             entries = {

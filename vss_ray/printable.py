@@ -1,0 +1,8 @@
+"""Names and messages as they may be shown: nothing in them moves a cursor, sets a title or turns text around."""
+
+from __future__ import annotations
+
+
+def printable(text: str) -> str:
+    """A text in which control characters, marks of direction, line ends and half characters are replaced."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
