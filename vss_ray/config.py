@@ -21,6 +21,7 @@ from vss_ray.documents import read_yaml
 from vss_ray.errors import ConfigError
 from vss_ray.media.limits import Limits
 from vss_ray.networks.stored import SUFFIX
+from vss_ray.printable import printable
 from vss_ray.segmenters import Description
 
 FAMILIES = {"method": "methods", "segmenter": "segmenters", "keyframes": "keyframes", "flow": "flow", "masks": "masks"}
@@ -174,7 +175,7 @@ def from_dict(content: dict[str, Any]) -> OperatingPoint:
         return OperatingPoint.model_validate(content)
     except ValidationError as error:
         known = [field.alias or name for name, field in OperatingPoint.model_fields.items()]
-        if error.errors()[0]["loc"][0] == "limits":
+        if error.errors()[0]["loc"][:1] == ("limits",):
             known = [field.name for field in fields(Limits)]
         raise ConfigError(_explain(error, "", known)) from error
 
@@ -258,9 +259,9 @@ def _owner(kind: Any, path: Sequence[int | str]) -> Any:
 
 def _explain(error: ValidationError, prefix: str, known: list[str]) -> str:
     first = error.errors()[0]
-    where = (prefix + ".".join(str(part) for part in first["loc"])).rstrip(".")
+    where = printable((prefix + ".".join(str(part) for part in first["loc"])).rstrip(".")) or "the operating point"
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        near = difflib.get_close_matches(str(first["loc"][-1]), known, n=3)
+        near = difflib.get_close_matches("".join(map(str, first["loc"][-1:])), known, n=3)
         return f"unknown key {where}; {'did you mean' if near else 'there is'} {', '.join(near or known) or 'nothing'}"
     if first["type"] == "missing":
         return f"{where} is missing; see configs/evs.yaml for a complete operating point"

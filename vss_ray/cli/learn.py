@@ -75,13 +75,17 @@ def evaluate(
 ) -> None:
     """Accuracy and steadiness of operating points on labelled footage, beside the network on every frame."""
     from vss_ray.cluster.evaluate import compare
+    from vss_ray.cluster.session import stdout_for_answers
 
     try:
         distances = [int(part) for part in every.split(",") if part]
     except ValueError as error:
         raise ConfigError(f"--every {every!r}: wanted numbers with commas between them, such as 2,5,10") from error
     names = config_names or ["evs"]
-    rows = compare(dataset, data, names, overrides or (), distances, split=split, protocol=protocol, address=address)
+    with stdout_for_answers():
+        rows = compare(
+            dataset, data, names, overrides or (), distances, split=split, protocol=protocol, address=address
+        )
     if as_json:
         print_json(rows)
         return

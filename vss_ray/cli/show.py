@@ -35,7 +35,7 @@ def export(
     with progress.status("reading the plan") as status:
         for unit in made:
             if unit.error:
-                progress.print(f"[red]{as_markup(unit.error)}", highlight=False)
+                progress.print(f"[red]{as_markup(unit.error)}", highlight=False, soft_wrap=True)
             failed += bool(unit.error)
             frames, files = frames + unit.frames, files + len(unit.files)
             before += unit.frames * unit.reused

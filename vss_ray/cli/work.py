@@ -44,15 +44,16 @@ def plan(
 ) -> None:
     """What would run: videos, hours, clips, and what cannot be read."""
     from vss_ray.cluster.planning import plan_archive
-    from vss_ray.cluster.session import connect
+    from vss_ray.cluster.session import connect, stdout_for_answers
     from vss_ray.media.archive import list_videos
 
     if gpu_speed is not None and not measure:
         raise ConfigError("--gpu-pictures-per-second: asks for what --measure measures; give --measure, too")
     point = config.load(config_name, overrides or ())
     entries = list_videos(source)
-    cores = connect(address).cpus
-    planned = plan_archive(entries, point.clip_seconds, point.limits)
+    with stdout_for_answers():
+        cores = connect(address).cpus
+        planned = plan_archive(entries, point.clip_seconds, point.limits)
     content = {
         "videos": len(entries),
         "unreadable": [vars(failure) for failure in planned.failures],
@@ -80,7 +81,7 @@ def plan(
 
         Console().print(forecast.table(measured, cores))
     for failure in planned.failures:
-        progress.print(f"[red]{as_markup(failure.message)}", highlight=False)
+        progress.print(f"[red]{as_markup(failure.message)}", highlight=False, soft_wrap=True)
 
 
 def _measured(point: OperatingPoint, clips: list[Clip], gpu_speed: float | None) -> dict[str, Any] | None:
@@ -119,20 +120,22 @@ def segment(
 ) -> None:
     """Label every frame of every video; the same command again does only what is missing."""
     from vss_ray.cluster.segment import segment as run_segment
+    from vss_ray.cluster.session import stdout_for_answers
     from vss_ray.cluster.trace import Trace
 
     point = config.load(config_name, overrides or ())
     recorded = Trace(trace) if trace else None
-    summary = run_segment(
-        source,
-        out,
-        point,
-        limit=limit,
-        address=address,
-        console=progress,
-        trace=recorded,
-        retry_failed=retry_failed,
-    )
+    with stdout_for_answers():
+        summary = run_segment(
+            source,
+            out,
+            point,
+            limit=limit,
+            address=address,
+            console=progress,
+            trace=recorded,
+            retry_failed=retry_failed,
+        )
     if recorded:
         recorded.write()
     _conclude(out, summary, as_json)
@@ -147,8 +150,11 @@ def refine(
 ) -> None:
     """After `segment --set pass=coarse`: label every frame, but only of the clips in which a query finds something."""
     from vss_ray.cluster.refine import refine as run_refine
+    from vss_ray.cluster.session import stdout_for_answers
 
-    _conclude(out, run_refine(out, query, address=address, console=progress), as_json)
+    with stdout_for_answers():
+        summary = run_refine(out, query, address=address, console=progress)
+    _conclude(out, summary, as_json)
 
 
 def _conclude(out: str, summary: Summary, as_json: bool) -> None:
@@ -224,4 +230,4 @@ def _print_failures(failures: Sequence[Failure]) -> None:
     for failure in failures:
         how = ", ".join([*filter(None, [failure.signal]), *([f"{failure.attempts} attempts"] * (failure.attempts > 1))])
         about = as_markup(f"{failure.stage} ({how})" if how else failure.stage)
-        progress.print(f"[red]{about}: {as_markup(failure.message)}", highlight=False)
+        progress.print(f"[red]{about}: {as_markup(failure.message)}", highlight=False, soft_wrap=True)

@@ -6,6 +6,9 @@ import atexit
 import logging
 import os
 import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 
 import ray
@@ -57,6 +60,16 @@ def connect(address: str | None) -> Resources:
             atexit.register(_leave, started.address_info["session_dir"])  # type: ignore[attr-defined]
     found = ray.cluster_resources()
     return Resources(max(1, int(found.get("CPU", 1))), int(found.get("GPU", 0)))
+
+
+@contextmanager
+def stdout_for_answers() -> Iterator[None]:
+    """Connect to Ray inside; it is left at the end. What Ray prints by itself, of workers that died, goes to stderr."""
+    with redirect_stdout(sys.stderr):
+        try:
+            yield
+        finally:
+            ray.shutdown()
 
 
 def _why(address: str | None, error: Exception) -> str:

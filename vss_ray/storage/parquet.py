@@ -16,6 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from vss_ray.printable import printable
+
 ARROWS_OWN = b"ARROW:schema"
 MOST_ROWS = 50_000_000
 """The clips of 140,000 hours."""
@@ -40,13 +42,14 @@ def table_of(content: bytes, schema: pa.Schema | None = None, most_rows: int = M
     """
     try:
         file = _opened(content)
+        _check_columns(file)
         _check_size(file.metadata, most_rows)
         found = file.schema_arrow
         wanted = pa.schema(_columns(found, found if schema is None else schema))
         told = {key: value for key, value in (file.metadata.metadata or {}).items() if key != ARROWS_OWN}
         return _read(content, wanted).replace_schema_metadata(told or None)
     except (pa.ArrowException, OSError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = printable(" ".join(str(error).split()))[:200]
         raise ValueError(f"no Parquet file of {len(content):,} bytes that Arrow can read: {reason}") from error
 
 
@@ -55,6 +58,18 @@ def bytes_of(table: pa.Table) -> bytes:
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd")
     return sink.getvalue()
+
+
+def _check_columns(file: pq.ParquetFile) -> None:
+    """Have Arrow look at what the footer says of every column, and read none.
+
+    It raises here what aborts the process where single columns of a footer are asked for.
+    """
+    footer = file.metadata
+    for index in range(footer.num_row_groups):
+        if footer.row_group(index).num_columns != footer.num_columns:
+            raise ValueError("a group of rows has other columns than the file")
+        list(file.reader.iter_batches(0, [index], column_indices=None, use_threads=False))
 
 
 def _check_size(footer: pq.FileMetaData, most_rows: int) -> None:
