@@ -48,7 +48,7 @@ def main(
             verdict = judge(out, workplace.reference, workplace.poisoned(drawn))
             total.add(course, verdict)
             console.print(f": {course}: {verdict}", style="" if verdict.is_clean else "red", markup=False)
-    total.survivors = len(workplace.survivors)
+    total.survivors, total.requests = len(workplace.survivors), workplace.requests
     console.print(total.table(seed, workplace.watch))
     complaints = total.complaints(workplace.watch)
     for complaint in [*complaints, *workplace.survivors]:

@@ -61,6 +61,11 @@ class Workplace:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
+    @property
+    def requests(self) -> int:
+        """That failed between those who work and the S3 server."""
+        return self._server.struck
+
     def play(self, plan: Plan) -> tuple[Course, Location]:
         """A round, and the OUT that it made.
 

@@ -6,8 +6,11 @@ import os
 
 import pytest
 
+from vss_ray.clips import Clip
+from vss_ray.cluster import planning
 from vss_ray.cluster.planning import FILES_PER_TASK, plan_archive
 from vss_ray.media.archive import list_videos
+from vss_ray.run import Failure
 
 pytestmark = pytest.mark.ray
 
@@ -39,3 +42,13 @@ def test_a_name_that_is_no_text_is_told_and_costs_only_itself(local_ray, archive
     failure.video_id.encode()
     nothing = plan_archive([entry for entry in list_videos(str(tmp_path)) if "good" not in entry.url], clip_seconds=2.0)
     assert (len(nothing.clips), len(nothing.failures)) == (0, 1)
+
+
+def test_what_storage_does_not_give_out_now_stays_in_the_run():
+    """A restart while SOURCE is overloaded must not drop what is done from the tables."""
+    known = [Clip.of_pictures(name, 10, 10.0, 48, 64) for name in ("s3://b/away.mp4", "s3://b/broken.mp4")]
+    failures = [
+        Failure(video_id="v", clip_id=None, source="s3://b/away.mp4", stage="probe", error="StorageError", message="x"),
+        Failure(video_id="w", clip_id=None, source="s3://b/broken.mp4", stage="probe", error="VideoError", message="x"),
+    ]
+    assert planning.out_of_reach(planning.Plan([], failures), known) == known[:1]

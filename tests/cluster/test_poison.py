@@ -33,10 +33,14 @@ class Archive:
         self.source, self.out, self.doses, self.told = folder / "in", folder / "out", folder / "doses", ""
         self.source.mkdir()
         self.doses.mkdir()
+        self._video = video
         for name in (*HEALTHY, *doses):
-            os.link(video, self.source / f"{name}.mp4")
+            self.add(name)
         for name, dose in doses.items():
             (self.doses / name).write_text(dose)
+
+    def add(self, name: str) -> None:
+        os.link(self._video, self.source / f"{name}.mp4")
 
     def label(self, *overrides: str, **options):
         console = Console(width=200)
@@ -106,6 +110,7 @@ def test_poison_costs_only_itself_and_stays_until_asked_for(undisturbed, archive
 
     for name in ("crash", "gone"):
         (poisoned.doses / name).unlink()
+    poisoned.add("new")  # never tried, so no part of what is tried again
     some = poisoned.label(retry_failed=True, limit=1)
     assert (some.clips_done, some.clips_failed) == (1, 0)
     assert set(poisoned.failures()) == {"gone", "hang", "memory"}

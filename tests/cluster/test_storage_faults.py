@@ -74,7 +74,7 @@ def test_an_archive_is_not_burnt_through(local_ray, monkeypatch, tmp_path):
     point = config.load("evs", ["clip_seconds=2", "segmenter.short_side=64"])
     out.mkdir()
     (out / "masks").write_text("a file where a folder belongs")
-    with pytest.raises(StorageError, match=rf"{work.UNSTORED} clips in a row could not be stored, .* 0 are done"):
+    with pytest.raises(StorageError, match=rf"storage failed {work.CUT_OFF} clips in a row, .* 0 are done"):
         segment(str(source), str(out), point, limit=None, address=None, console=Console(quiet=True))
-    assert len(tried) == work.UNSTORED
+    assert len(tried) == work.CUT_OFF
     assert committed(Location.open(out)) == set()

@@ -7,6 +7,7 @@ good one. Errors are those that real stores raise; ``Killed`` is no ``Exception`
 from __future__ import annotations
 
 import errno
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
@@ -15,6 +16,8 @@ from typing import Any
 
 import fsspec
 from fsspec.implementations.memory import MemoryFileSystem
+
+DELAY_SECONDS = 0.05
 
 
 class Killed(BaseException):
@@ -31,6 +34,7 @@ class Trouble(Enum):
     PARTIAL = "an upload that breaks off: an error, and nothing of it can be seen"
     STALE = "a listing as it was before the last change"
     FULL = "no space left"
+    DELAY = "slow: others come in between"
 
 
 class FaultyFileSystem(MemoryFileSystem):
@@ -86,6 +90,8 @@ class FaultyFileSystem(MemoryFileSystem):
         cls = type(self)
         trouble = cls.trouble(len(cls.calls))
         cls.calls.append(call)
+        if trouble is Trouble.DELAY:
+            time.sleep(DELAY_SECONDS)
         if trouble is Trouble.KILL_BEFORE:
             raise Killed(call)
         if trouble is Trouble.ERROR or (trouble is Trouble.PARTIAL and is_change):

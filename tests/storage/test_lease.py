@@ -6,7 +6,9 @@ import json
 import subprocess
 import sys
 import threading
+import time
 import uuid
+from contextlib import suppress
 
 import pytest
 from rich.console import Console
@@ -31,6 +33,7 @@ def location(request, tmp_path) -> Location:
 def quick(monkeypatch):
     monkeypatch.setattr(module, "BEAT_SECONDS", 0.1)
     monkeypatch.setattr(module, "DEAD_SECONDS", 0.6)
+    monkeypatch.setattr(module, "SETTLE_SECONDS", 0.2)
 
 
 def test_only_the_first_creates(location):
@@ -97,3 +100,36 @@ def test_a_lock_that_cannot_be_understood_is_nobodys(tmp_path):
         location.write(LOCK, content)
         with lease(location, QUIET):
             pass
+
+
+def test_of_two_that_find_the_same_owner_dead_only_one_works(location, quick, monkeypatch):
+    """The second is about to delete the dead one's lock while the first takes its place."""
+    location.write(LOCK, json.dumps({"owner": "dead", "host": "elsewhere", "pid": 1, "beat": 0}).encode())
+    monkeypatch.setattr(module, "_is_gone", lambda found: False)  # both are this one process here
+    entered, at_work, refused = threading.Barrier(2), [], []
+    real = Location.delete
+
+    def delete(self, path):
+        if path == LOCK and not at_work:
+            with suppress(threading.BrokenBarrierError):
+                entered.wait(1.0)  # both have judged it dead
+            if threading.current_thread().name == "late":
+                time.sleep(0.1)
+        real(self, path)
+
+    monkeypatch.setattr(Location, "delete", delete)
+
+    def work() -> None:
+        try:
+            with lease(location, QUIET):
+                at_work.append(threading.current_thread().name)
+                time.sleep(2.0)
+        except StorageError:
+            refused.append(threading.current_thread().name)
+
+    both = [threading.Thread(target=work, name=name) for name in ("early", "late")]
+    for each in both:
+        each.start()
+    for each in both:
+        each.join()
+    assert (len(at_work), len(refused)) == (1, 1)

@@ -192,7 +192,14 @@ def finish(undisturbed: dict[str, bytes], of_pass: str) -> None:
     assert content() == undisturbed
 
 
-@pytest.mark.parametrize("trouble", [Trouble.KILL_BEFORE, Trouble.LOST])
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Trouble.KILL_BEFORE,
+        Trouble.LOST,
+        *(pytest.param(each, marks=pytest.mark.slow) for each in (Trouble.ERROR, Trouble.PARTIAL, Trouble.STALE)),
+    ],
+)
 def test_at_every_call_of_a_full_pass(undisturbed, trouble):
     """Where the coarse pass has been. To be killed after a call is to be killed before the next one."""
     for at in range(CALLS):

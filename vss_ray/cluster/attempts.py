@@ -14,7 +14,7 @@ from __future__ import annotations
 import faulthandler
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import TimeoutError as NoAnswer
 from contextlib import AbstractContextManager, contextmanager
 from copy import copy
@@ -143,10 +143,13 @@ class Attempts:
         open_ = _answer(self._ledger.begun.remote(stage, [_key(clip) for clip in clips]))
         return [clip for clip in clips if _key(clip) in open_]
 
-    def longest(self, clips: Sequence[Clip]) -> float:
-        """Seconds for which the watchdog may look on while not one of the clips gets anywhere."""
-        alone = max((patience("infer", [clip]) for clip in clips), default=FLOOR_SECONDS)
-        return max(LOAD_SECONDS, (self.most + 1) * (self._seconds or alone))
+    def longest(self, tasks: Iterable[Sequence[Clip]]) -> float:
+        """Seconds for which the watchdog may look on while no task gets anywhere: all stages of all of its clips."""
+        each = (
+            sum(self._seconds or patience(stage, [clip]) for clip in clips for stage in SECONDS_A_FRAME)
+            for clips in tasks
+        )
+        return max(LOAD_SECONDS, (self.most + 1) * max(each, default=0.0))
 
 
 def patience(stage: str, clips: Sequence[Clip]) -> float:

@@ -67,7 +67,9 @@ def label_clips(run: Run, clips: Sequence[Clip], resources: Resources, attempts:
     placed = placement(run.point, resources.gpus > 0)
     labelled = (on_cores if placed.device == "cpu" else beside_gpus)(run, clips, resources, placed, attempts)
     labelled.context.max_consecutive_actor_init_deaths = attempts.most * max(resources.cpus, resources.gpus)
-    labelled.context.execution_no_progress_timeout_s = attempts.longest(clips)
+    together = _evenly(clips, resources)
+    tasks = (clips[start : start + together] for start in range(0, len(clips), together))
+    labelled.context.execution_no_progress_timeout_s = attempts.longest(tasks)
     for batch in labelled.iter_batches(batch_size=1, batch_format="pyarrow"):
         yield from split(batch)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import ray
@@ -9,7 +10,7 @@ import ray
 from vss_ray.clips import Clip, video_id
 from vss_ray.cluster.attempts import FLOOR_SECONDS, Attempts
 from vss_ray.cluster.operators import told
-from vss_ray.errors import VideoError
+from vss_ray.errors import StorageError, VideoError
 from vss_ray.media.archive import ArchiveEntry
 from vss_ray.media.limits import Limits
 from vss_ray.media.probe import probe
@@ -63,6 +64,12 @@ def plan_archive(
         clips += planned
         failures += unreadable
     return Plan(sorted(clips, key=lambda c: (c.video_id, c.start)), sorted(failures, key=lambda f: f.source))
+
+
+def out_of_reach(plan: Plan, known: Sequence[Clip]) -> list[Clip]:
+    """Clips of an earlier plan whose files storage does not give out now: they stay, and what is done of them."""
+    away = {failure.source for failure in plan.failures if failure.error == StorageError.__name__}
+    return [clip for clip in known if clip.source in away]
 
 
 @ray.remote(num_cpus=1, max_retries=-1)

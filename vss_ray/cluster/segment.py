@@ -11,7 +11,7 @@ from rich.console import Console
 from vss_ray import trust
 from vss_ray.clips import Clip
 from vss_ray.cluster.attempts import Attempts
-from vss_ray.cluster.planning import plan_archive
+from vss_ray.cluster.planning import out_of_reach, plan_archive
 from vss_ray.cluster.session import connect
 from vss_ray.cluster.settle import settle
 from vss_ray.cluster.summary import Summary
@@ -80,7 +80,8 @@ def segment(
         plan = planned()
         unreadable = plan.failures + [left_alone[entry.url] for entry in entries if entry.url in left_alone]
         known = [Clip.from_row(row) for row in run.manifest_rows()] if location.exists(MANIFEST) else []
-        clips = with_known_parts(plan.clips, known)
+        clips = [*with_known_parts(plan.clips, known), *out_of_reach(plan, known)]
+        clips.sort(key=lambda clip: (clip.video_id, clip.start))
         run.write_manifest(clips)
         console.print(f"{len(entries)} videos, {len(clips)} clips", highlight=False)
         summary = Summary(began=began, videos_failed=len(unreadable), about={"pass": point.pass_})

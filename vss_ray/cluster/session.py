@@ -8,8 +8,9 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import ray
 
@@ -25,6 +26,10 @@ SETTINGS = {
     "RAY_ROTATION_BACKUP_COUNT": "3",
 }
 """Variables of a Ray that is started here; those that are set already stay."""
+
+
+OWNER = "vss-ray.pid"
+"""In the folder of a Ray that is started here: the process that it ends with."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,10 @@ def connect(address: str | None) -> Resources:
         except Exception as error:  # what Ray raises depends on how far it came
             raise ConfigError(_why(address, error)) from error
         if not address:
-            atexit.register(_leave, started.address_info["session_dir"])  # type: ignore[attr-defined]
+            folder = Path(started.address_info["session_dir"])  # type: ignore[attr-defined]
+            atexit.register(_leave, folder)
+            sweep(folder.parent)
+            (folder / OWNER).write_text(str(os.getpid()))
     found = ray.cluster_resources()
     return Resources(max(1, int(found.get("CPU", 1))), int(found.get("GPU", 0)))
 
@@ -79,10 +87,22 @@ def _why(address: str | None, error: Exception) -> str:
             f"no Ray cluster answers at {address}: {said}; give --address HOST:6379, or auto on a node of the cluster, "
             "and see README, 'On a cluster', about its token"
         )
-    return f"Ray did not start on this machine: {said}; start the command again, its logs are under /tmp/ray"
+    return (
+        f"Ray did not start on this machine: {said}; start the command again, its logs are in $RAY_TMPDIR or /tmp/ray"
+    )
 
 
-def _leave(folder: str) -> None:
+def sweep(folder: Path) -> None:
+    """Take away the folders of Rays that were started here by processes that were killed."""
+    for owner in folder.glob(f"session_*/{OWNER}"):
+        with suppress(OSError, ValueError):
+            try:
+                os.kill(int(owner.read_text()), 0)
+            except ProcessLookupError:
+                shutil.rmtree(owner.parent, ignore_errors=True)
+
+
+def _leave(folder: Path) -> None:
     """End the Ray that was started here; its folder in /tmp, which Ray leaves there for ever, goes too."""
     ray.shutdown()
     shutil.rmtree(folder, ignore_errors=True)

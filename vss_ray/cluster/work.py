@@ -24,9 +24,9 @@ from vss_ray.index.build import compact
 from vss_ray.run import Failure, Run
 from vss_ray.storage.commit import drop_superseded, in_full, passes
 
-UNSTORED = 3
-"""Clips in a row that cannot be stored; then OUT takes nothing any more, and all others would fail as well. One alone
-may be a worker's own misfortune, and is a row of failure like any other."""
+CUT_OFF = 3
+"""Clips in a row that storage fails; then SOURCE or OUT is away, and all others would fail as well. One alone may be a
+worker's own misfortune, and a file that is not there is its own: these are rows of failure like any other."""
 
 IN_VAIN = 3
 """How often the pipeline is run, one time after the other, over clips none of which comes back."""
@@ -72,7 +72,7 @@ def do(
             alone.
 
     Raises:
-        StorageError: OUT cannot be read, or takes nothing any more; the same command goes on.
+        StorageError: OUT cannot be read or takes nothing any more, or SOURCE is away; the same command goes on.
     """
     of_pass = run.point.pass_
     best = passes(run.location)
@@ -139,8 +139,8 @@ class Work:
     trace: Trace | None
     failures: dict[Key, Failure]
     """Kept up to date, clip by clip."""
-    unstored: int = 0
-    """Clips in a row that could not be stored, up to now."""
+    cut_off: int = 0
+    """Clips in a row that storage failed, up to now."""
 
     def do(self, clips: Sequence[Clip]) -> None:
         """Every clip ends as done or as a failure, whatever becomes of workers, nodes, or the pipeline itself."""
@@ -174,13 +174,13 @@ class Work:
         if failure is None:
             self.failures.pop(key_of(row.clip), None)
             self.summary.add(row)
-            self.unstored = 0
+            self.cut_off = 0
         else:
             self.failures[key_of(row.clip)] = failure
-            self.unstored += (failure.stage, failure.error) == ("finish", StorageError.__name__)
-            if self.unstored == UNSTORED:
+            self.cut_off += failure.error == StorageError.__name__
+            if self.cut_off == CUT_OFF:
                 raise StorageError(
-                    f"{failure.message}; {UNSTORED} clips in a row could not be stored, so the run stopped: "
+                    f"{failure.message}; storage failed {CUT_OFF} clips in a row, so the run stopped: "
                     f"{self.summary.clips_done} are done, and the same command goes on"
                 )
         if self.trace is not None:

@@ -1,6 +1,7 @@
 """One command at a time works on an output: ``run.lock`` in it says which.
 
-Two at a time would harm nothing, see ``commit``, but each would do the other's work again. So the second is refused.
+Two at a time would write the same masks, see ``commit``, but each would do the other's work again, and the tables of
+one could take the place of newer ones. So the second is refused.
 The file is created only where there is none, which disks and S3 both can. Its owner writes it anew every few seconds;
 whoever finds it watches it for a minute, and takes its place if nothing changes: then the owner is dead. Nobody's clock
 is asked. An owner on the same machine whose process is gone is dead at once: after a kill nobody waits.
@@ -32,6 +33,8 @@ LOCK = "run.lock"
 BEAT_SECONDS = 10.0
 DEAD_SECONDS = 60.0
 """Without a beat; a single one may take long, such as while S3 restarts."""
+SETTLE_SECONDS = 1.0
+"""After taking a dead owner's place, until that is sure."""
 
 
 @contextmanager
@@ -51,8 +54,7 @@ def lease(location: Location, console: Console) -> Iterator[None]:
         "pid": os.getpid(),
         "since": time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime()),
     }
-    while not location.create(LOCK, _content(owner, 0)):
-        _outlive(location, console)
+    _take(location, owner, console)
     is_over = threading.Event()
     beating = threading.Thread(target=_beat, args=(location, owner, is_over), daemon=True, name="lease")
     beating.start()
@@ -64,6 +66,21 @@ def lease(location: Location, console: Console) -> Iterator[None]:
         with suppress(StorageError):
             if _holder(location).get("owner") == owner["owner"]:
                 location.delete(LOCK)
+
+
+def _take(location: Location, owner: dict[str, Any], console: Console) -> None:
+    """Put our name into the lock.
+
+    Raises:
+        StorageError: Another command is at work there, or OUT cannot be written.
+    """
+    while not location.create(LOCK, _content(owner, 0)):
+        _outlive(location, console)
+        if location.create(LOCK, _content(owner, 0)):
+            # Another one may have found the same owner dead, and be about to delete what it takes for that one's lock.
+            time.sleep(SETTLE_SECONDS)
+            if _holder(location).get("owner") == owner["owner"]:
+                return
 
 
 def _outlive(location: Location, console: Console) -> None:
