@@ -16,8 +16,9 @@ from vss_ray import config
 from vss_ray.clips import Clip
 from vss_ray.config import OperatingPoint
 from vss_ray.errors import RunMismatchError, StorageError
+from vss_ray.failures import Failure
 from vss_ray.labels import taxonomy
-from vss_ray.run import FAILED, MANIFEST, RUN, Failure, Run
+from vss_ray.run import FAILED, MANIFEST, RUN, Run
 from vss_ray.segmenters import builtin
 from vss_ray.storage.location import Location
 from vss_ray.storage.parquet import bytes_of

@@ -10,6 +10,18 @@ import pyarrow.compute as arrow
 from vss_ray.addresses import check_address
 from vss_ray.clips import ID
 
+MANIFEST_SCHEMA = pa.schema(
+    [
+        *((name, pa.string()) for name in ("video_id", "clip_id", "source")),
+        *((name, pa.int64()) for name in ("size_bytes", "width", "height", "rotation", "start", "stop")),
+        *((name, pa.float64()) for name in ("start_seconds", "stop_seconds")),
+        *((name, pa.int64()) for name in ("first_pts", "last_pts", "origin_pts", "seek_pts", "num_packets")),
+        *((name, pa.list_(pa.int64())) for name in ("coarse_frames", "coarse_pts")),
+        *((name, pa.int64()) for name in ("stream_index", "num_video_streams")),
+        *((name, pa.string()) for name in ("sample_aspect_ratio", "damaged")),
+    ]
+)
+
 compute: Any = arrow  # its functions are made when it is imported: no checker knows them
 OPTIONAL = ("first_pts", "last_pts", "seek_pts", "sample_aspect_ratio", "damaged")
 LARGEST = 2**31 - 1

@@ -22,8 +22,9 @@ from vss_ray.clips import FULL, Clip
 from vss_ray.config import OperatingPoint
 from vss_ray.documents import read_mapping
 from vss_ray.errors import RunMismatchError, StorageError
+from vss_ray.failures import FAILURES, Failure
 from vss_ray.labels.taxonomy import Taxonomy
-from vss_ray.manifest import check_plan
+from vss_ray.manifest import MANIFEST_SCHEMA, check_plan
 from vss_ray.storage.location import Location
 from vss_ray.storage.parquet import bytes_of, table_of
 
@@ -32,52 +33,6 @@ ESSENTIAL = ("fingerprint", "source", "operating_point", "taxonomy")
 """What run.json holds in any case."""
 INT8 = "network.int8"
 """Graphs in int8 that all workers of the run use, see ``precision.calibrate``."""
-QUARANTINE = ("WorkerDied", "TimedOut")
-"""Errors after which a clip or a file is left alone, see ``cluster.attempts``."""
-
-FAILURES = pa.schema(
-    [
-        ("video_id", pa.string()),
-        ("clip_id", pa.string()),  # null: the whole video
-        ("source", pa.string()),
-        ("stage", pa.string()),
-        ("error", pa.string()),
-        ("signal", pa.string()),  # null: none is known
-        ("message", pa.string()),
-        ("attempts", pa.int32()),
-    ]
-)
-MANIFEST_SCHEMA = pa.schema(
-    [
-        *((name, pa.string()) for name in ("video_id", "clip_id", "source")),
-        *((name, pa.int64()) for name in ("size_bytes", "width", "height", "rotation", "start", "stop")),
-        *((name, pa.float64()) for name in ("start_seconds", "stop_seconds")),
-        *((name, pa.int64()) for name in ("first_pts", "last_pts", "origin_pts", "seek_pts", "num_packets")),
-        *((name, pa.list_(pa.int64())) for name in ("coarse_frames", "coarse_pts")),
-        *((name, pa.int64()) for name in ("stream_index", "num_video_streams")),
-        *((name, pa.string()) for name in ("sample_aspect_ratio", "damaged")),
-    ]
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Failure:
-    """A clip, or a whole video, that could not be done."""
-
-    video_id: str
-    clip_id: str | None
-    source: str
-    stage: str
-    error: str
-    message: str
-    attempts: int = 1
-    signal: str | None = None
-    """That ended its worker the last time."""
-
-    @property
-    def is_quarantined(self) -> bool:
-        """Whether it takes workers with it: left alone until somebody asks for it."""
-        return self.error in QUARANTINE
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ import pyarrow as pa
 import pytest
 
 from tests.chaos.verdict import Reference, judge
+from vss_ray.failures import FAILURES
 from vss_ray.index.build import compact
 from vss_ray.index.schema import CLIPS, record_schema
 from vss_ray.index.tables import PATHS
-from vss_ray.run import FAILED, FAILURES, MANIFEST, RUN
+from vss_ray.run import FAILED, MANIFEST, RUN
 from vss_ray.storage.commit import commit
 from vss_ray.storage.location import Location
 from vss_ray.storage.parquet import bytes_of, table_of

@@ -14,10 +14,11 @@ import pyarrow as pa
 from vss_ray import config
 from vss_ray.cluster.operators import AllStages
 from vss_ray.cluster.rows import split
+from vss_ray.manifest import MANIFEST_SCHEMA
 from vss_ray.media.archive import list_videos
 from vss_ray.media.probe import probe
 from vss_ray.plan import plan_clips
-from vss_ray.run import MANIFEST_SCHEMA, Run
+from vss_ray.run import Run
 from vss_ray.storage.location import Location
 
 

@@ -16,9 +16,10 @@ from vss_ray.clips import Clip
 from vss_ray.cluster.operators import INPUTS, PREPARED, Infer, inferred_of, prepared_of
 from vss_ray.cluster.rows import Row, Story, join, split
 from vss_ray.config import OperatingPoint
+from vss_ray.failures import Failure
 from vss_ray.frames import Frame, Prepared
 from vss_ray.labels import taxonomy as taxonomies
-from vss_ray.run import Failure, Run
+from vss_ray.run import Run
 from vss_ray.storage.location import Location
 
 HEIGHT, WIDTH = 64, 96

@@ -9,8 +9,8 @@ import pytest
 from vss_ray.clips import Clip
 from vss_ray.cluster import planning
 from vss_ray.cluster.planning import FILES_PER_TASK, plan_archive
+from vss_ray.failures import Failure
 from vss_ray.media.archive import list_videos
-from vss_ray.run import Failure
 
 pytestmark = pytest.mark.ray
 

@@ -16,8 +16,9 @@ from vss_ray import config
 from vss_ray.cluster import pipeline, planning
 from vss_ray.cluster.segment import segment
 from vss_ray.cluster.session import Resources
+from vss_ray.failures import Failure
 from vss_ray.media.archive import list_videos
-from vss_ray.run import Failure, Run
+from vss_ray.run import Run
 from vss_ray.storage.location import Location
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]

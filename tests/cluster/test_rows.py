@@ -6,7 +6,7 @@ from hypothesis.extra import numpy as npst
 
 from vss_ray.clips import Clip
 from vss_ray.cluster.rows import SCHEMA, Row, Story, join, split
-from vss_ray.run import Failure
+from vss_ray.failures import Failure
 
 CLIP = Clip(
     video_id="v", source="/v.mp4", size_bytes=1, width=8, height=6, rotation=0, start=3, stop=9, start_seconds=0.1,

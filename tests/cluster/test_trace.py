@@ -10,7 +10,7 @@ from vss_ray.clips import Clip
 from vss_ray.cluster.rows import Row, Story
 from vss_ray.cluster.trace import Trace
 from vss_ray.errors import StorageError
-from vss_ray.run import Failure
+from vss_ray.failures import Failure
 
 
 def _costs(**began: float) -> dict[str, float]:

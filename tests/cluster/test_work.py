@@ -13,7 +13,7 @@ from vss_ray.cluster.session import Resources
 from vss_ray.cluster.summary import Summary
 from vss_ray.cluster.work import CUT_OFF, Work
 from vss_ray.errors import StorageError
-from vss_ray.run import Failure
+from vss_ray.failures import Failure
 
 
 def failed(number: int, stage: str, error: str) -> Row:

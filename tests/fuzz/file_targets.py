@@ -11,8 +11,9 @@ import pyarrow as pa
 from tests.fuzz.contract import Target
 from vss_ray import config
 from vss_ray.clips import Clip
+from vss_ray.failures import Failure
 from vss_ray.labels import taxonomy
-from vss_ray.run import FAILED, MANIFEST, RUN, Failure, Run
+from vss_ray.run import FAILED, MANIFEST, RUN, Run
 from vss_ray.storage.commit import commit, read_record
 from vss_ray.storage.location import Location
 

@@ -18,9 +18,10 @@ from vss_ray.cli.values import as_markup, as_text
 from vss_ray.clips import ID, video_id
 from vss_ray.cluster.planning import apart
 from vss_ray.errors import StorageError, VideoError
+from vss_ray.failures import Failure
 from vss_ray.media.archive import ArchiveEntry, list_videos
 from vss_ray.printable import printable
-from vss_ray.run import Failure, Run
+from vss_ray.run import Run
 
 TITLE, CLEAR, BACK = "\x1b]0;owned\x07", "\x1b[2J", "safe\u202e4pm.exe"
 NAMES = [

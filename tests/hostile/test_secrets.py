@@ -18,11 +18,12 @@ from vss_ray.addresses import check_address, without_secrets
 from vss_ray.cli import main
 from vss_ray.cluster.operators import explained
 from vss_ray.errors import StorageError
+from vss_ray.failures import Failure
 from vss_ray.media.archive import list_videos
 from vss_ray.media.probe import probe
 from vss_ray.media.remote import storage_error
 from vss_ray.plan import plan_clips
-from vss_ray.run import Failure, Run
+from vss_ray.run import Run
 from vss_ray.storage.location import Location
 from vss_ray.viewer.app import build
 

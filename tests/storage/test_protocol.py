@@ -27,10 +27,11 @@ from vss_ray.cluster.rows import Row, Story
 from vss_ray.cluster.session import Resources
 from vss_ray.cluster.summary import Summary
 from vss_ray.errors import StorageError
+from vss_ray.failures import Failure
 from vss_ray.index.schema import BUILD_KEY, CLIPS, record_schema
 from vss_ray.index.tables import PATHS
 from vss_ray.labels import taxonomy
-from vss_ray.run import FAILED, MANIFEST, RUN, Failure, Run
+from vss_ray.run import FAILED, MANIFEST, RUN, Run
 from vss_ray.storage.commit import MASKS, RECORDS, commit, passes, read_mask, read_record
 from vss_ray.storage.location import Location
 from vss_ray.storage.parquet import table_of

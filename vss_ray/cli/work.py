@@ -15,7 +15,8 @@ from vss_ray.cli.app import Address, AsJson, ConfigName, Limit, Out, Overrides, 
 from vss_ray.cli.values import as_markup, as_text
 from vss_ray.clips import COARSE, FULL, Clip
 from vss_ray.errors import ConfigError
-from vss_ray.run import Failure, Run
+from vss_ray.failures import Failure
+from vss_ray.run import Run
 from vss_ray.storage.location import Location
 
 HOW_DAMAGED = '''vss sql {} "SELECT source, clip_id, damaged FROM clips WHERE damaged IS NOT NULL"'''

@@ -28,12 +28,13 @@ from vss_ray.cluster.attempts import Attempts, Deadly
 from vss_ray.cluster.rows import Row, Story, split
 from vss_ray.config import OperatingPoint
 from vss_ray.errors import ModelError, VssError
+from vss_ray.failures import Failure
 from vss_ray.floor import floor_seconds
 from vss_ray.frames import Inferred, Prepared
 from vss_ray.media.codec_keyframes import decode_coarse
 from vss_ray.media.decode import DecodeStats, decode
 from vss_ray.methods import Method
-from vss_ray.run import Failure, Run
+from vss_ray.run import Run
 from vss_ray.storage.commit import commit
 from vss_ray.storage.location import Location
 

@@ -8,10 +8,11 @@ import ray
 
 from vss_ray.clips import Clip
 from vss_ray.errors import VssError
+from vss_ray.failures import Failure
 from vss_ray.media import parts
 from vss_ray.media.decode import SizeChangedError
 from vss_ray.media.limits import Limits
-from vss_ray.run import Failure, Run
+from vss_ray.run import Run
 
 
 def cut_where_size_changes(

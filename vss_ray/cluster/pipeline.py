@@ -27,7 +27,8 @@ from vss_ray.cluster.operators import AllStages, Finish, Infer, Prepare
 from vss_ray.cluster.rows import Row, split
 from vss_ray.cluster.session import Resources
 from vss_ray.config import OperatingPoint
-from vss_ray.run import MANIFEST_SCHEMA, Run
+from vss_ray.manifest import MANIFEST_SCHEMA
+from vss_ray.run import Run
 
 AT_ACTOR, AT_NETWORK = 2, 4
 """Blocks sent to an actor ahead of time, so that it never waits, where there are many."""

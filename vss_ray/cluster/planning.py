@@ -11,11 +11,11 @@ from vss_ray.clips import Clip, video_id
 from vss_ray.cluster.attempts import FLOOR_SECONDS, Attempts
 from vss_ray.cluster.operators import told
 from vss_ray.errors import StorageError, VideoError
+from vss_ray.failures import Failure
 from vss_ray.media.archive import ArchiveEntry
 from vss_ray.media.limits import Limits
 from vss_ray.media.probe import probe
 from vss_ray.plan import plan_clips
-from vss_ray.run import Failure
 
 FILES_PER_TASK = 16
 SLOWEST_READING = 2e6

@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from vss_ray.clips import Clip
-from vss_ray.run import Failure
+from vss_ray.failures import Failure
 
 SCHEMA = pa.schema(
     [

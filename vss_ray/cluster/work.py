@@ -20,8 +20,9 @@ from vss_ray.cluster.session import Resources, connect
 from vss_ray.cluster.summary import Summary
 from vss_ray.cluster.trace import Trace
 from vss_ray.errors import StorageError
+from vss_ray.failures import Failure
 from vss_ray.index.build import compact
-from vss_ray.run import Failure, Run
+from vss_ray.run import Run
 from vss_ray.storage.commit import drop_superseded, in_full, passes
 
 CUT_OFF = 3
