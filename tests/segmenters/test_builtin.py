@@ -125,7 +125,8 @@ def test_another_class_count(network, tmp_path):
 
 def test_another_network(weights, tmp_path):
     path = tmp_path / "other.safetensors"
-    metadata = {"network": "icnet", "encoder": "resnet", "width": "32", "taxonomy": '{"name": "x", "classes": []}'}
+    taxonomy = json.dumps(THREE.to_dict())
+    metadata = {"network": "icnet", "encoder": "resnet", "width": "32", "taxonomy": taxonomy}
     save_file(load_file(weights), path, metadata)
     with pytest.raises(ModelError, match="holds the weights of 'icnet'; wanted 'swiftnet'"):
         builtin.describe(Config(weights=str(path)))
