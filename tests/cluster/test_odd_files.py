@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,6 +32,9 @@ from vss_ray.media.write import write_video
 from vss_ray.run import Run
 from vss_ray.storage.location import Location
 
+STAGE_SECONDS = ("prepare_seconds", "infer_seconds", "finish_seconds")
+MOST_SECONDS = 60.0
+"""Of a core, for one file."""
 FAILED = {
     "h264_mov-3elist-encrypted.mp4": "is encrypted",
     "h264_mov-frag-encrypted.mp4": "is encrypted",
@@ -236,6 +239,11 @@ def test_every_odd_file(files, test_data, tmp_path):
     print(f"{len(files)} files in {time.monotonic() - began:.0f} s")
     assert finished.returncode == 2, finished.stderr[-2000:]
     damaged = check(files, Path(out), test_data)
+    spent = pq.read_table(Path(out) / "tables" / "clips.parquet", columns=["source", *STAGE_SECONDS]).to_pylist()
+    by_file = Counter[str]()
+    for row in spent:
+        by_file[row["source"]] += sum(row[name] for name in STAGE_SECONDS)
+    assert max(by_file.values()) < MOST_SECONDS, by_file.most_common(3)
     for name in files.keys() - FAILED.keys():
         assert BY_FFMPEG.get(name, plainly_decoded(files[name])) == decoded_by_ffmpeg(files[name]), name
     assert json.loads(finished.stdout)["clips_damaged"] == damaged > 10
