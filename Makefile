@@ -6,6 +6,7 @@ SOURCE ?=
 SECONDS ?= 600
 ROUNDS ?= 30
 SEED ?= 0
+TESTS ?=
 export PIP_EXTRA_INDEX_URL
 BIN    := $(VENV)/bin
 
@@ -35,7 +36,7 @@ test: lint  ## everything that has to be true
 	$(BIN)/pytest -n 2 --dist loadfile
 
 slow: install  ## the tests that take half a minute or more each, ten minutes in all; make test leaves them out
-	$(BIN)/pytest -n 2 --dist loadfile -m slow
+	$(BIN)/pytest -n 2 --dist loadfile -m slow $(TESTS)
 
 chaos: install  ## kill drivers, workers, raylets, nodes and the S3 server at random, then count: SECONDS, ROUNDS, SEED
 	$(BIN)/python -m tests.chaos --seconds $(SECONDS) --rounds $(ROUNDS) --seed $(SEED)
