@@ -47,6 +47,7 @@ def settings(app: ASGIApp) -> uvicorn.Config:
         http=Connection,
         h11_max_incomplete_event_size=HEADER_BYTES,
         limit_concurrency=MOST,
+        timeout_keep_alive=75,  # in the 5 s that are usual a client's next request meets the end of its connection
         log_level="warning",
         access_log=False,  # it would hold the token
         server_header=False,
