@@ -52,8 +52,11 @@ class Total:
     def complaints(self, watch: Watch) -> list[str]:
         """What must not be; nothing if all is well."""
         found = [f"{name}: {count}, wanted 0" for name, count in self._never().items() if count]
-        if self.rounds >= 2 * len(VICTIMS):  # in fewer a fault that comes too late may be all there is of its kind
+        # Fewer rounds than victims kill not each of them; in few, a fault that came too late may be all of its kind.
+        if self.rounds >= (2 if self.missed else 1) * len(VICTIMS):
             found += [f"no {victim} was killed: nothing is shown" for victim in VICTIMS if not self.injected[victim]]
+        if not self.injected:
+            found.append("nothing was killed: nothing is shown")
         if max(watch.driver_files, watch.worker_files) > MOST_FILES:
             found.append(f"a process has more than {MOST_FILES} files and sockets open")
         if watch.session_bytes > MOST_SESSION_BYTES:

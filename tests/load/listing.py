@@ -29,8 +29,8 @@ from vss_ray.storage.location import Location
 PART = "listing"
 CLIPS = 10
 WRITERS = 8
-MOST_BYTES = 2_500
-"""Memory per listed object, at most; s3fs keeps 2.1 kB of one."""
+MOST_BYTES = 2_000
+"""Memory per listed object, at most."""
 
 
 def run(work: Path, objects: int) -> list[Figure]:
