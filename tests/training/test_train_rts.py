@@ -10,12 +10,12 @@ from vss_ray.datasets import camvid
 from vss_ray.errors import ConfigError, ModelError
 from vss_ray.networks.rts import Rts
 from vss_ray.tracking import network as ready
-from vss_ray.training import composites, object_sequences, rts
+from vss_ray.training import composites, object_learner, object_sequences, rts
 from vss_ray.training.composites import Composites
 from vss_ray.training.object_sequences import Batch
 
 TINY = [
-    *(f"{stage}.{option}" for stage in rts.PARTS for option in ("epochs=1", "batch=1")),
+    *(f"{stage}.{option}" for stage in object_learner.PARTS for option in ("epochs=1", "batch=1")),
     *("steps=2", "length=3", "scenes=0", "composite.shapes=6", "sequences.height=64", "sequences.width=96"),
     *("sequences.distances=[1]", "first_steps=2", "later_steps=1"),
 ]
@@ -37,16 +37,18 @@ def batch() -> Batch:
     return Batch(torch.randn(2, 3, 3, 64, 96), masks, boxes)
 
 
-@pytest.mark.parametrize("stage", list(rts.PARTS))
+@pytest.mark.parametrize("stage", list(object_learner.PARTS))
 def test_a_stage_teaches_its_parts_and_nothing_else(stage):
-    learner = rts.Learner(Rts().eval(), stage, rts.Config(length=3, first_steps=2, later_steps=1)).train()
+    learner = object_learner.Learner(
+        Rts().eval(), stage, object_learner.Config(length=3, first_steps=2, later_steps=1)
+    ).train()
     given = batch()
     with torch.no_grad():
         pyramid = learner.network.encode(given.images.flatten(0, 1))
     terms = learner(given, pyramid)
     terms["loss"].backward()
     learning = {name.split(".")[0] for name, p in learner.network.named_parameters() if p.grad is not None}
-    assert learning == set(rts.PARTS[stage])
+    assert learning == set(object_learner.PARTS[stage])
     assert all(p.grad.isfinite().all() for p in learner.network.parameters() if p.grad is not None)
     assert (
         set(terms) - {"loss"}
@@ -60,7 +62,7 @@ def test_a_stage_teaches_its_parts_and_nothing_else(stage):
 
 
 def test_the_instances_label_is_where_the_object_is_or_nowhere():
-    labels = rts.instance_labels(batch().boxes, torch.Size((4, 6)), 16)
+    labels = object_learner.instance_labels(batch().boxes, torch.Size((4, 6)), 16)
     assert labels.shape == (2, 3, 1, 5, 7)
     assert labels[0, 0, 0].argmax() == 2 * 7 + 3  # pixel (32, 48)
     assert not labels[1, 2].any()
@@ -132,4 +134,4 @@ def test_from_stills_to_a_measured_file(data, base, tmp_path, monkeypatch):
     assert {*report} == {"j_mean", "j_without_scores"}
     assert all(0 <= value <= 1 for value in report.values())
     assert not list(tmp_path.glob("*.checkpoint"))
-    assert ready.load(out).config == rts.Config().network
+    assert ready.load(out).config == object_learner.Config().network
