@@ -15,6 +15,7 @@ from pathlib import Path
 import ray
 
 from vss_ray.errors import ConfigError
+from vss_ray.printable import one_line
 from vss_ray.storage.patience import variables
 
 SETTINGS = {
@@ -81,7 +82,7 @@ def stdout_for_answers() -> Iterator[None]:
 
 
 def _why(address: str | None, error: Exception) -> str:
-    said = " ".join(str(error).split())
+    said = one_line(str(error))
     if address:
         return (
             f"no Ray cluster answers at {address}: {said}; give --address HOST:6379, or auto on a node of the cluster, "

@@ -15,6 +15,7 @@ import duckdb
 from vss_ray.errors import QueryError
 from vss_ray.index.tables import connect
 from vss_ray.labels.taxonomy import Taxonomy
+from vss_ray.printable import one_line
 from vss_ray.storage.location import Location
 
 VIEWS = "frames, clips, keyframes and taxonomy"
@@ -78,4 +79,4 @@ def _rows(result: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
 def _sentence(error: duckdb.Error) -> str:
     """DuckDB's message without its picture of the place, on one line."""
     message = str(error).split("\n\nLINE ", 1)[0].split("\nLINE ", 1)[0]
-    return " ".join("".join(char if char.isprintable() else " " for char in message).split()).rstrip(".!;")
+    return one_line(message).rstrip(".!;")

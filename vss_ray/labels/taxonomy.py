@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from vss_ray.documents import read_yaml
 from vss_ray.errors import ConfigError
+from vss_ray.printable import one_line
 
 
 @dataclass(frozen=True)
@@ -99,9 +100,8 @@ def load(name: str) -> Taxonomy:
     try:
         return Taxonomy.from_dict(read_yaml(path.read_text()))
     except (UnicodeDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
-        reason = " ".join("".join(char if char.isprintable() else " " for char in str(error)).split())
         raise ConfigError(
-            f"{path} is no taxonomy ({reason}); wanted a name and classes, as in labels/camvid.yaml"
+            f"{path} is no taxonomy ({one_line(str(error))}); wanted a name and classes, as in labels/camvid.yaml"
         ) from error
 
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from vss_ray.printable import printable
+from vss_ray.printable import one_line
 
 ARROWS_OWN = b"ARROW:schema"
 MOST_ROWS = 50_000_000
@@ -49,7 +49,7 @@ def table_of(content: bytes, schema: pa.Schema | None = None, most_rows: int = M
         told = {key: value for key, value in (file.metadata.metadata or {}).items() if key != ARROWS_OWN}
         return _read(content, wanted).replace_schema_metadata(told or None)
     except (pa.ArrowException, OSError) as error:
-        reason = printable(" ".join(str(error).split()))[:200]
+        reason = one_line(str(error))[:200]
         raise ValueError(f"no Parquet file of {len(content):,} bytes that Arrow can read: {reason}") from error
 
 
