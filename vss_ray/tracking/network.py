@@ -11,11 +11,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from vss_ray.engines import Graph
+from vss_ray.engines import Execution, Graph, build_graph
 from vss_ray.errors import ModelError
 from vss_ray.networks import rts, stored
 from vss_ray.networks.pixels import Normalized
 from vss_ray.networks.rts import Features, Rts
+
+WEIGHTS = "rts_mobilenet_v2_camvid"
+"""Those of the package."""
+OPTION = "--weights"
 
 
 class Network:
@@ -52,6 +56,16 @@ class Network:
         shared = [level.expand(count, -1, -1, -1) for level in reduced]
         (probabilities,) = self._decode(encoding, scores, *shared)
         return probabilities[:, 0].float().cpu().numpy()
+
+
+def build(weights: str, execution: Execution, *, threads: int, device: str) -> Network:
+    """The network of ``weights``, see ``stored.locate``, compiled.
+
+    Raises:
+        ModelError: There are no such weights, or ``load`` refuses them.
+    """
+    network = load(stored.locate(OPTION, weights))
+    return Network(network, lambda part: build_graph(execution, part, threads=threads, device=device), device)
 
 
 def load(weights: Path) -> Rts:
