@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from functools import cache
 
 from rich.console import Console
 
 from vss_ray import trust
+from vss_ray.addresses import absolute
 from vss_ray.clips import Clip
 from vss_ray.cluster.attempts import Attempts
 from vss_ray.cluster.planning import out_of_reach, plan_archive
@@ -72,11 +72,10 @@ def segment(
             left_alone.clear()
         resources = connect(address)
         attempts = Attempts(point.clip_attempts, point.clip_timeout_seconds)
-        absolute = source.rstrip("/") if "://" in source else os.path.abspath(os.path.expanduser(source))
         tried = [entry for entry in entries if entry.url not in left_alone]
         planned = cache(lambda: plan_archive(tried, point.clip_seconds, point.limits, attempts))
         settled = settle(location, point.resolved(resources.gpus > 0), lambda: planned().clips, console, attempts)
-        run = Run.start(location, settled.point, absolute, settled.notes)
+        run = Run.start(location, settled.point, absolute(source), settled.notes)
         plan = planned()
         unreadable = plan.failures + [left_alone[entry.url] for entry in entries if entry.url in left_alone]
         known = [Clip.from_row(row) for row in run.manifest_rows()] if location.exists(MANIFEST) else []

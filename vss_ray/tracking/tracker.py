@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import cv2
@@ -108,6 +108,17 @@ class Tracker:
         for number, mask in masks.items():
             _check(number, mask, frame)
             self._objects[number] = self._begin(frame, mask)
+
+    @property
+    def ids(self) -> list[int]:
+        """Of the objects that are followed."""
+        return [*self._objects]
+
+    def cut(self) -> None:
+        """The next frame begins another shot: every object is lost until it is found."""
+        lost = self._config.gates.patience + 1
+        for each in self._objects.values():
+            each.target = replace(each.target, lost=max(each.target.lost, lost))
 
     @torch.inference_mode()
     def step(self, frame: NDArray[np.uint8]) -> Tracked:
