@@ -6,9 +6,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-import numpy as np
 import pyarrow as pa
 import ray.data
 from ray.data import ActorPoolStrategy, DataContext
@@ -21,26 +20,38 @@ from vss_ray.cluster.session import Resources
 from vss_ray.engines import Execution
 from vss_ray.failures import Failure
 from vss_ray.index.schema import TRACK_RECORD
-from vss_ray.masks import ffv1
 from vss_ray.media.limits import Limits
+from vss_ray.run import Run
 from vss_ray.storage.commit import commit
-from vss_ray.tracking import network, tracker
-from vss_ray.tracking.composing import Composed
+from vss_ray.tracking import linking, network, tracker
+from vss_ray.tracking.encoding import Encoded, encode
 from vss_ray.tracking.groups import KnownObject, composed
-from vss_ray.tracking.legs import Leg, travel
+from vss_ray.tracking.legs import FollowKnown, Leg, Work, travel
 from vss_ray.tracking.sightings import SIGHTINGS
 from vss_ray.tracking.store import Store
+from vss_ray.tracking.things import LinkThings
 from vss_ray.tracking.tracker import Tracker
 
 A_FRAME_SECONDS = 10.0
 """What a frame may take until its leg hangs: a hundred times what eight objects cost a slow core."""
-WIDE_IDS = 254
-"""Ids beyond need masks of 16 bits."""
+
+
+class Rules(Protocol):
+    """What a leg is done by; travels to the workers."""
+
+    @property
+    def device(self) -> str:
+        """``cpu`` or ``cuda``."""
+        ...
+
+    def work(self, store: Store) -> Work:
+        """Made in the worker, ready to run."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rules:
-    """What objects are followed with."""
+class KnownRules:
+    """For objects that are known on some frame."""
 
     weights: str
     config: tracker.Config
@@ -48,6 +59,34 @@ class Rules:
     """Resolved."""
     device: str
     limits: Limits
+
+    def work(self, store: Store) -> Work:
+        """See ``Rules``."""
+        built = network.build(self.weights, self.execution, threads=1, device=self.device)
+        return FollowKnown(store, lambda: Tracker(built, self.config), self.limits)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThingRules:
+    """For objects that are found in the labels of a run."""
+
+    run: Run
+    class_names: Mapping[int, str]
+    config: linking.Config
+    device: str = "cpu"
+
+    def work(self, store: Store) -> Work:
+        """See ``Rules``."""
+        flow = self.run.point.flow
+        return LinkThings(
+            store,
+            self.run.location,
+            self.class_names,
+            self.config,
+            flow.module.build(flow.config),
+            self.run.point.limits,
+            lambda clip, encoded: commit_objects(store, clip, encoded),
+        )
 
 
 @dataclass(frozen=True)
@@ -59,11 +98,11 @@ class Told:
 
 
 class Follow:
-    """An actor that holds the network and does legs."""
+    """An actor that does legs."""
 
     def __init__(self, legs: Sequence[Leg], store: Store, rules: Rules, attempts: Attempts) -> None:
-        self._legs, self._store, self._rules, self._attempts = legs, store, rules, attempts
-        self._network = network.build(rules.weights, rules.execution, threads=1, device=rules.device)
+        self._legs, self._store, self._attempts = legs, store, attempts
+        self._work = rules.work(store)
 
     def __call__(self, row: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """One row for every clip of a leg as it is passed; a failure that ends the leg comes last."""
@@ -72,17 +111,15 @@ class Follow:
             return
         clip = leg.clips[0]
         try:
-            for passed in travel(leg, self._store, self._new, self._watch, self._rules.limits, Deadly):
+            for passed in travel(leg, self._store, self._work, self._watch, Deadly):
                 clip = passed.clip
                 yield _row(Told(clip))
         except Exception as error:  # the boundary, as in operators.contained: one leg must not cost the others
             yield _row(Told(clip, _failure(clip, error)))
 
-    def _new(self) -> Tracker:
-        return Tracker(self._network, self._rules.config)
-
     def _watch(self, clip: Clip) -> AbstractContextManager[None]:
-        return watched(self._attempts, clip)
+        work = {f"{clip.video_id}/{clip.clip_id}": f"{clip.source}, frames {clip.start} to {clip.stop}"}
+        return self._attempts.at("track", work, FLOOR_SECONDS + A_FRAME_SECONDS * clip.num_frames)
 
 
 class Join:
@@ -109,45 +146,24 @@ class Join:
             if why:
                 return _failure(clip, None, why)
         objects = self._objects[clip.video_id]
-        wide = max(each.track for each in objects) > WIDE_IDS
-        frames = list(written(store, clip, composed(clip, objects, parts), wide=wide))
+        encoded = encode(clip, composed(clip, objects, parts), max(each.track for each in objects))
+        if encoded is None:
+            return _failure(clip, None, f"{clip.source}: no frame of {clip.clip_id} decodes")
+        commit_objects(store, clip, encoded)
         store.drop_parts(clip.video_id, clip.clip_id, names)
-        return None if frames else _failure(clip, None, f"{clip.source}: no frame of the clip decodes")
+        return None
 
 
-def written(store: Store, clip: Clip, frames: Iterator[Composed], *, wide: bool) -> Iterator[int]:
-    """Commit a clip; gives the numbers of its frames.
-
-    Args:
-        store: Of the objects.
-        clip: The clip.
-        frames: All of it, in order; where there is none, nothing is committed.
-        wide: Whether ids go beyond ``WIDE_IDS``.
-    """
-    writer = ffv1.build(ffv1.Config()).writer(clip.height, clip.width, 65535 if wide else 255)
-    rows = []
-    for each in frames:
-        writer.add(each.ids if wide else each.ids.astype(np.uint8), round(1000 * each.pts_seconds))
-        rows.append(
-            {
-                "video_id": clip.video_id,
-                "clip_id": clip.clip_id,
-                "frame": each.frame,
-                "pts_seconds": each.pts_seconds,
-                "tracks": [vars(position) for position in each.positions],
-            }
-        )
-    if not rows:
-        return
+def commit_objects(store: Store, clip: Clip, encoded: Encoded) -> None:
+    """Store a clip of objects for good."""
     about = {
         "source": clip.source,
         **{name: getattr(clip, name) for name in ("start", "stop", "start_seconds", "stop_seconds")},
         **{name: getattr(clip, name) for name in ("width", "height", "size_bytes")},
-        "num_frames": len(rows),
+        "num_frames": len(encoded.rows),
     }
-    table = pa.Table.from_pylist(rows, TRACK_RECORD)
-    commit(store.location, clip.video_id, clip.clip_id, writer.finish(), table, about)
-    yield from (row["frame"] for row in rows)
+    rows = pa.Table.from_pylist(encoded.rows, TRACK_RECORD)
+    commit(store.location, clip.video_id, clip.clip_id, encoded.mask, rows, about)
 
 
 def passed_clips(
@@ -174,16 +190,12 @@ def joined_clips(
     clips: Sequence[Clip], store: Store, objects: Mapping[str, Sequence[KnownObject]], legs: Sequence[Leg]
 ) -> Iterator[Told]:
     """Put clips together; yields them as they are committed, or not."""
+    if not clips:
+        return
     items = [{"clip": json.dumps(clip.to_row())} for clip in clips]
     joined: Callable[[dict[str, Any]], dict[str, Any]] = Join(store, objects, legs)
     rows = ray.data.from_items(items, override_num_blocks=len(items)).map(joined, num_cpus=1)
     yield from map(_told, rows.iter_rows())
-
-
-def watched(attempts: Attempts, clip: Clip) -> AbstractContextManager[None]:
-    """Enter a clip that is followed, see ``Attempts.at``."""
-    work = {f"{clip.video_id}/{clip.clip_id}": f"{clip.source}, frames {clip.start} to {clip.stop}"}
-    return attempts.at("track", work, FLOOR_SECONDS + A_FRAME_SECONDS * clip.num_frames)
 
 
 def _failure(clip: Clip, error: Exception | None, message: str = "") -> Failure:

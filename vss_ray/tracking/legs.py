@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import pyarrow as pa
 
@@ -75,12 +75,36 @@ class Passed:
     """Why nothing was seen of it; the objects are looked for behind it."""
 
 
+class Work(Protocol):
+    """What is done with every clip of a leg."""
+
+    def see(self, leg: Leg, clip: Clip, state: bytes | None) -> tuple[bytes, Any]:
+        """Follow objects over a clip.
+
+        Args:
+            leg: The leg.
+            clip: One of its clips.
+            state: What is known behind the one before; None: nothing.
+
+        Returns:
+            What is known behind this one, and what was seen of it.
+
+        Raises:
+            VideoError: The clip cannot be followed through.
+            ValueError: The state is none.
+        """
+        ...
+
+    def keep(self, leg: Leg, clip: Clip, seen: Any, why: str) -> None:
+        """Store what was seen of a clip, or why that is None; it is passed then."""
+        ...
+
+
 def travel(
     leg: Leg,
     store: Store,
-    new_tracker: Callable[[], Tracker],
+    work: Work,
     watch: Callable[[Clip], AbstractContextManager[None]],
-    limits: Limits = Limits(),
     deadly: type[Exception] = VideoError,
 ) -> Iterator[Passed]:
     """Do a leg, clip after clip; what was seen is then in the store.
@@ -88,9 +112,8 @@ def travel(
     Args:
         leg: Or what is left of it.
         store: Of the objects.
-        new_tracker: Makes one that follows nothing.
+        work: What is done with a clip.
         watch: Entered for every clip.
-        limits: Of decoding.
         deadly: What ``watch`` raises where a clip is to be left alone.
 
     Raises:
@@ -101,31 +124,41 @@ def travel(
         state = None if before is None else store.read_state(leg.video_id, before.clip_id, leg.name)
         if before is not None and state is None:
             raise StorageError(f"{store.location.root}: the state behind {before.clip_id} is gone; run it again")
-        passed, rows = Passed(clip), to_table([])
+        passed, seen = Passed(clip), None
         try:
             with watch(clip):
-                tracker = _resumed(new_tracker, state, store)
-                frames = (decode if leg.direction == "forward" else decode_backward)(clip, limits=limits)
-                seen = follow(tracker, frames, leg.known, followed_size(clip.height, clip.width))
-                rows = pa.concat_tables([to_table([]), *map(to_table, seen)])  # packed frame by frame
-                state = checkpoint.to_bytes(tracker.checkpoint(whole=True))
-        except StorageError:
-            raise
+                state, seen = work.see(leg, clip, state)
+        except ValueError as error:
+            raise StorageError(f"{store.location.root}: {error}; delete its states and run it again") from error
         except (VideoError, deadly) as error:
             passed = Passed(clip, error)
-        store.write_state(leg.video_id, clip.clip_id, leg.name, state or checkpoint.to_bytes({}))
-        store.write_part(leg.video_id, clip.clip_id, leg.name, rows, str(passed.trouble or ""))
+        store.write_state(leg.video_id, clip.clip_id, leg.name, state or b"")
+        work.keep(leg, clip, seen, str(passed.trouble or ""))
         store.drop_states(leg.video_id, leg.name, but=clip.clip_id)
         before = clip
         yield passed
     store.drop_states(leg.video_id, leg.name, but=None)
 
 
-def _resumed(new_tracker: Callable[[], Tracker], state: bytes | None, store: Store) -> Tracker:
-    tracker = new_tracker()
-    if state is not None:
-        try:
+@dataclass(frozen=True)
+class FollowKnown:
+    """Objects that are known on some frame, see ``following``."""
+
+    store: Store
+    new_tracker: Callable[[], Tracker]
+    """Makes one that follows nothing."""
+    limits: Limits
+
+    def see(self, leg: Leg, clip: Clip, state: bytes | None) -> tuple[bytes, pa.Table]:
+        """See ``Work``."""
+        tracker = self.new_tracker()
+        if state:
             tracker.resume(checkpoint.from_bytes(state))
-        except ValueError as error:
-            raise StorageError(f"{store.location.root}: {error}; delete its states and run it again") from error
-    return tracker
+        frames = (decode if leg.direction == "forward" else decode_backward)(clip, limits=self.limits)
+        seen = follow(tracker, frames, leg.known, followed_size(clip.height, clip.width))
+        rows = pa.concat_tables([to_table([]), *map(to_table, seen)])  # packed frame by frame
+        return checkpoint.to_bytes(tracker.checkpoint(whole=True)), rows
+
+    def keep(self, leg: Leg, clip: Clip, seen: pa.Table | None, why: str) -> None:
+        """See ``Work``."""
+        self.store.write_part(leg.video_id, clip.clip_id, leg.name, to_table([]) if seen is None else seen, why)

@@ -15,7 +15,6 @@ from typing import IO, Any, ClassVar
 import numpy as np
 
 from vss_ray.errors import ConfigError
-from vss_ray.export.classes import things
 from vss_ray.export.folder import Folder
 from vss_ray.export.pictures import jpeg, rgb_png
 from vss_ray.export.resume import Made, by_clip
@@ -23,6 +22,7 @@ from vss_ray.export.rle import coco_counts
 from vss_ray.export.segments import segments
 from vss_ray.export.walk import Piece, Sample, Walk
 from vss_ray.labels.taxonomy import Taxonomy
+from vss_ray.labels.things import things
 
 
 @dataclass(frozen=True, kw_only=True)
