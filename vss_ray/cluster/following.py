@@ -18,6 +18,7 @@ from vss_ray.cluster.operators import told
 from vss_ray.cluster.pipeline import ONE_ROW_BYTES, quieten
 from vss_ray.cluster.session import Resources
 from vss_ray.engines import Execution
+from vss_ray.errors import StorageError
 from vss_ray.failures import Failure
 from vss_ray.index.schema import TRACK_RECORD
 from vss_ray.media.limits import Limits
@@ -146,7 +147,10 @@ class Join:
             if why:
                 return _failure(clip, None, why)
         objects = self._objects[clip.video_id]
-        encoded = encode(clip, composed(clip, objects, parts), max(each.track for each in objects))
+        try:
+            encoded = encode(clip, composed(clip, objects, parts), max(each.track for each in objects))
+        except ValueError as error:
+            raise StorageError(f"{store.location.root}: a part of {clip.clip_id}: {error}; delete it") from error
         if encoded is None:
             return _failure(clip, None, f"{clip.source}: no frame of {clip.clip_id} decodes")
         commit_objects(store, clip, encoded)

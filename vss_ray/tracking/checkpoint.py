@@ -41,7 +41,7 @@ def from_bytes(data: bytes) -> dict[int, dict[str, Any]]:
             prefix = f"{track}/"
             own = {name.removeprefix(prefix): each for name, each in tensors.items() if name.startswith(prefix)}
             checkpoint[int(track)] = {"target": _target(state["target"]), "age": int(state["age"]), "models": own}
-    except (SafetensorError, KeyError, TypeError, AttributeError) as error:
+    except (SafetensorError, LookupError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"no checkpoint of a tracker: {error!r}") from error
     return checkpoint
 

@@ -99,7 +99,10 @@ def from_table(table: pa.Table) -> list[Sighting]:
     Raises:
         ValueError: A row is none of ``to_table``.
     """
-    return [_restored(row) for row in table.to_pylist()]
+    try:
+        return [_restored(row) for row in table.to_pylist()]
+    except (TypeError, zlib.error) as error:
+        raise ValueError(f"a row without what a sighting has: {error}") from error
 
 
 def _restored(row: dict[str, Any]) -> Sighting:

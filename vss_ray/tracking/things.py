@@ -64,7 +64,7 @@ class LinkThings:
             VideoError: The clip has no labels, or changed since it got them.
         """
         linker = Linker(self.config, LARGEST_ID + 1)
-        gray = _resumed(linker, state) if state else None
+        gray = resumed(linker, state) if state else None
         walk = _Walk(self, linker, gray)
         encoded = encode(clip, walk.frames(clip), largest_id=LARGEST_IN_MASKS)
         if encoded is None:
@@ -126,13 +126,18 @@ class _Walk:
 
     def state(self) -> bytes:
         """What the next clip begins with."""
-        numbers, places = self._linker.state()
-        arrays = {"gray": self._gray, "places": places}
-        return save({k: v for k, v in arrays.items() if v is not None}, {NUMBERS: numbers})
+        return kept(self._linker, self._gray)
 
 
-def _resumed(linker: Linker, state: bytes) -> NDArray[np.uint8] | None:
-    """Gives the grey picture of the last frame.
+def kept(linker: Linker, gray: NDArray[np.uint8] | None) -> bytes:
+    """What is known behind a frame, with its gray picture, as bytes of safetensors."""
+    numbers, places = linker.state()
+    arrays = {"gray": gray, "places": places}
+    return save({k: v for k, v in arrays.items() if v is not None}, {NUMBERS: numbers})
+
+
+def resumed(linker: Linker, state: bytes) -> NDArray[np.uint8] | None:
+    """Let a linker go on from ``kept``; gives the gray picture of the last frame.
 
     Raises:
         ValueError: It is no state.
@@ -142,7 +147,7 @@ def _resumed(linker: Linker, state: bytes) -> NDArray[np.uint8] | None:
         header = read_mapping(state[8 : 8 + int.from_bytes(state[:8], "little")])
         linker.resume(read_mapping(header["__metadata__"][NUMBERS]), arrays.get("places"))
         return arrays.get("gray")
-    except (SafetensorError, KeyError, TypeError) as error:
+    except (SafetensorError, LookupError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"no state of linked regions: {error!r}") from error
 
 
