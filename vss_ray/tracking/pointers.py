@@ -18,6 +18,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from vss_ray.documents import read_yaml
 from vss_ray.errors import ConfigError
+from vss_ray.printable import printable
 
 LARGEST_ID = 1000
 """Objects that are pointed at have ids up to it; those that are found without have ids beyond it."""
@@ -86,7 +87,7 @@ def _pointer(path: Path, number: int, entry: object) -> Pointer:
         pointer = TypeAdapter(Pointer).validate_python(entry)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
+        place = printable(".".join(str(part) for part in first["loc"]))
         said = first["msg"].removeprefix("Value error, ")
         raise ConfigError(f"--init {path}, entry {number}{place and f', {place}'}: {said}") from error
     if pointer.mask is None:

@@ -101,7 +101,7 @@ def from_table(table: pa.Table) -> list[Sighting]:
     """
     try:
         return [_restored(row) for row in table.to_pylist()]
-    except (TypeError, zlib.error) as error:
+    except (TypeError, zlib.error, UnicodeDecodeError) as error:
         raise ValueError(f"a row without what a sighting has: {error}") from error
 
 
