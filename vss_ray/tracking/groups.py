@@ -16,7 +16,7 @@ from vss_ray.tracking.legs import Direction, Leg
 from vss_ray.tracking.sightings import Sighting, from_table, to_table
 
 TOGETHER = 8
-"""Objects of a leg at most: each takes some 25 MB, and all share what is computed of the picture."""
+"""Objects of a leg at most: each keeps some 7 MB, and all share what is computed of the picture."""
 
 
 @dataclass(frozen=True, kw_only=True)
