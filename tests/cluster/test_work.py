@@ -18,6 +18,8 @@ from vss_ray.cluster.summary import Summary
 from vss_ray.cluster.work import CUT_OFF, MOST_ALONE, Work
 from vss_ray.errors import StorageError
 from vss_ray.failures import Failure
+from vss_ray.storage.lease import Held
+from vss_ray.storage.location import Location
 
 
 def clip_of(number: int) -> Clip:
@@ -45,7 +47,8 @@ def done(number: int) -> Row:
 @pytest.fixture
 def work() -> Work:
     progress = Progress(Console(quiet=True), 100.0)
-    return Work(None, Resources(1, 0), Attempts.__new__(Attempts), Summary(), progress, None, {})  # type: ignore[arg-type]
+    held = Held(Location.open("memory://work"), "me")
+    return Work(None, Resources(1, 0), Attempts.__new__(Attempts), Summary(), progress, None, {}, held)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("stage", ["prepare", "finish"])

@@ -145,13 +145,14 @@ def working(
 ) -> Iterator[tuple[Store, Resources, Attempts, TrackSummary]]:
     """Hold OUT; at the end, whatever ended it, the tracks table says what is done."""
     began = time.time()
-    with lease(run.location, console), patient():
+    with lease(run.location, console) as held, patient():
         sweep(run.location)
         resources = connect(address)
         store, summary = Store(Location.open(run.location.url(folder))), TrackSummary()
         try:
             yield store, resources, Attempts(run.point.clip_attempts, run.point.clip_timeout_seconds), summary
         finally:
+            held.check()
             rows = [vars(failure) for failure in summary.failures]
             store.location.write(FAILED, bytes_of(pa.Table.from_pylist(rows, FAILURES)))
             compact_tracks(run.location)
