@@ -39,7 +39,8 @@ class MissingError(StorageError, FileNotFoundError):
 class Location:
     """A root that paths are relative to. A value: compare it, pickle it, send it to workers.
 
-    Paths are relative, separated by ``/``, without empty parts, ``.`` and ``..``; others raise ``ValueError``.
+    Paths are relative, separated by ``/``, without empty parts, ``.`` and ``..``; others raise ``ValueError``. On disk
+    the root may be a link; links below it that lead out of it are not followed.
     Whatever goes wrong outside is a ``StorageError``; a file that is not there is a ``MissingError``.
     """
 
@@ -197,7 +198,15 @@ class Location:
         return self.root if self._is_local else cast(str, self._filesystem._strip_protocol(self.root))
 
     def _name(self, path: str) -> str:
-        return f"{self._top.rstrip('/')}/{_checked(path)}"
+        name = f"{self._top.rstrip('/')}/{_checked(path)}"
+        if self._is_local:
+            top, target = os.path.realpath(self.root), os.path.realpath(name)
+            if os.path.commonpath([top, target]) != top:
+                raise StorageError(
+                    f"{name} leads to {target}, out of {self.root}: links that do are not followed; take it away, or "
+                    "put the whole folder there"
+                )
+        return name
 
     @contextmanager
     def _guard(self, verb: str, path: str) -> Iterator[None]:
