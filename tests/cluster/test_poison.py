@@ -146,6 +146,24 @@ def test_poison_beside_gpus(undisturbed, archive, tmp_path, beside_gpus):
     }
 
 
+@pytest.mark.parametrize("arranged", ["on_cores", "beside_gpus"])
+def test_who_loses_its_gpu_ends_and_its_clips_are_done_by_another(undisturbed, archive, tmp_path, request, arranged):
+    if arranged == "beside_gpus":
+        request.getfixturevalue("beside_gpus")
+    doses = {"good0a": "once infer", "good1a": "gpu infer", "good2a": "refused infer"}
+    poisoned = Archive(tmp_path, archive / "day" / "b.mp4", doses)
+    summary = poisoned.label()
+    failures = poisoned.failures()
+    assert brief(failures) == {
+        "good1a": ("infer", "WorkerDied", None, 2),
+        "good2a": ("infer", "AcceleratorError", None, 1),
+    }
+    assert "without a GPU (CUDA error: device-side assert triggered); see to that GPU" in failures["good1a"].message
+    assert "at some other call" not in failures["good1a"].message
+    assert (summary.clips_done, summary.clips_failed) == (len(HEALTHY) + 1, 2)
+    assert poisoned.masks() == dict.fromkeys((*HEALTHY, "good0a"), undisturbed)
+
+
 def test_a_file_that_kills_its_probe_costs_only_itself(local_ray, archive, tmp_path, monkeypatch):
     for name in ("a", "b", "crash", "d"):
         os.link(archive / "a.mp4", tmp_path / f"{name}.mp4")
