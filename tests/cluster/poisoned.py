@@ -60,6 +60,17 @@ def lose() -> None:
     time.sleep(10)
 
 
+def fill(folder: Path) -> None:
+    """What temporary files do to a small disk; they are gone afterwards."""
+    filler = folder / "filler"
+    try:
+        with filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(1 << 16))
+    finally:
+        filler.unlink()
+
+
 def refused() -> None:
     """The GPU takes no offence at that."""
     raise torch.AcceleratorError("CUDA error: invalid configuration argument\nCUDA kernel errors might be reported")
@@ -90,6 +101,8 @@ def take(config: Config, clip: Clip, stage: str) -> None:
         if where == stage:
             if kind in ("lose", "once"):
                 dose.unlink()  # once
+            if kind == "fill":
+                fill(dose.parent)
             HARM[kind]()
 
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from vss_ray.cluster.causes import causes
 
 TEXTS = (
     "device-side assert triggered",
@@ -27,18 +27,10 @@ TEXTS = (
 
 def lost_gpu(error: BaseException) -> str | None:
     """The line that says that this process has lost its GPU; None where the error, and what caused it, says no such."""
-    for each in _chain(error):
+    for each in causes(error):
         # torch.AcceleratorError is one, as is what torch of before and other libraries raise.
         if isinstance(each, RuntimeError):
             for line in str(each).splitlines():
                 if any(text in line for text in TEXTS):
                     return line.strip()
     return None
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__ or error.__context__
