@@ -6,11 +6,13 @@ from collections import defaultdict
 from typing import Any
 
 import pytest
+from ray.exceptions import OutOfDiskError, RayTaskError
 from rich.console import Console
 
 from vss_ray.clips import Clip
 from vss_ray.cluster import work as module
 from vss_ray.cluster.attempts import Attempts
+from vss_ray.cluster.full_disk import DiskFullError
 from vss_ray.cluster.progress import Progress
 from vss_ray.cluster.rows import Row, Story
 from vss_ray.cluster.session import Resources
@@ -98,3 +100,23 @@ def test_where_memory_fails_more_than_a_few_none_of_them_is_tried_alone(work, mo
         assert all(failure.is_quarantined and failure.attempts == 2 for failure in work.failures.values())
         assert work.summary.clips_done == 1
     assert work.attempts.most == 2
+
+
+def test_a_full_disk_of_a_worker_stops_the_run_at_once(work):
+    work._tell(done(0))
+    with pytest.raises(DiskFullError, match=r"^it is away; 1 clips are done"):
+        work._tell(failed(1, "prepare", "DiskFullError"))
+    assert work.failures == {}
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_disk_that_takes_nothing_that_ray_spills_stops_the_run_at_once(work, monkeypatch, wrapped):
+    def label_clips(run, clips, resources, attempts):
+        yield done(0)
+        error = OutOfDiskError("Local disk is full")
+        raise RayTaskError("map", "", error, pid=1, ip="::1") if wrapped else error
+
+    monkeypatch.setattr(module, "label_clips", label_clips)
+    with pytest.raises(DiskFullError, match="spills to are full on a machine; make room there"):
+        work.do([clip_of(0), clip_of(1)])
+    assert work.failures == {}

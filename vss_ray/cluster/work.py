@@ -12,6 +12,7 @@ from rich.console import Console
 
 from vss_ray.clips import FULL, Clip
 from vss_ray.cluster.attempts import Attempts
+from vss_ray.cluster.full_disk import DiskFullError, full_disk
 from vss_ray.cluster.parts import cut_where_size_changes
 from vss_ray.cluster.pipeline import label_clips
 from vss_ray.cluster.progress import Progress
@@ -77,6 +78,7 @@ def do(
 
     Raises:
         StorageError: OUT cannot be read or takes nothing any more, or SOURCE is away; the same command goes on.
+        DiskFullError: A machine has no room left on its own disk; the same command goes on.
     """
     of_pass = run.point.pass_
     best = passes(run.location)
@@ -172,12 +174,16 @@ class Work:
                 if left.pop(key_of(row.clip), None) is not None:  # Ray may tell twice of what it did twice
                     self._tell(row)
         except (RayError, ExecutionTimeoutError) as error:
+            if full := full_disk(error):
+                raise self._stopped(full) from error
             return list(left.values()), error
         return list(left.values()), None
 
     def _tell(self, row: Row) -> None:
         self.held.check(look=False)
         failure = row.story.failure
+        if failure is not None and failure.error == DiskFullError.__name__:  # not of the clip, so not written down
+            raise self._stopped(DiskFullError(failure.message))
         if failure is None:
             self.failures.pop(key_of(row.clip), None)
             self.summary.add(row)
@@ -194,6 +200,9 @@ class Work:
             self.trace.add(row)
         if not self._was_killed(row.clip):
             self.progress.add(row.clip.stop_seconds - row.clip.start_seconds, self.summary.first_work)
+
+    def _stopped(self, error: DiskFullError) -> DiskFullError:
+        return DiskFullError(f"{error}; {self.summary.clips_done} clips are done, and it does the others")
 
     def _was_killed(self, clip: Clip) -> bool:
         failure = self.failures.get(key_of(clip))

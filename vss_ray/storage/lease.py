@@ -171,7 +171,10 @@ def _holder(location: Location) -> dict[str, Any]:
 
 
 def _is_gone(found: dict[str, Any]) -> bool:
-    """Whether the owner was a process of this machine that is no more; what cannot be told is watched."""
+    """Whether the owner was a process of this machine that is no more; what cannot be told is watched.
+
+    Where a system has neither starts nor namespaces to tell, such as macOS, the host's name has to do.
+    """
     here = {"host": socket.gethostname(), "boot": _boot(), "pid_namespace": _pid_namespace()}
     if any(found.get(name) != value for name, value in here.items()) or not isinstance(found.get("pid"), int):
         return False
