@@ -20,6 +20,8 @@ TARGET, ALIKE = 1, 2
 OPAQUE = 127
 STRIDE, BOB = 0.08, 0.015
 """Shares of its width by which a figure that walks opens and closes, and of its height by which it bobs."""
+COVERED = 12
+"""Frames from the first pixel that is hidden to the last."""
 STAYS = 4
 """Every so many-th seed, the target stays hidden."""
 
@@ -61,7 +63,7 @@ class Figure:
         x, y = self.feet[frame]
         corner = np.array([x - wide / 2, y - height - BOB * height * abs(np.sin(phase))])
         low = np.clip(np.floor(corner), 0, ids.shape[::-1]).astype(int)
-        high = np.clip(np.ceil(corner + (wide, height)) + 1, 0, ids.shape[::-1]).astype(int)
+        high = np.clip(np.ceil(corner + np.array([wide, height])) + 1, 0, ids.shape[::-1]).astype(int)
         if (high <= low).any():
             return
         matrix = np.array([[wide / width, 0.0, corner[0] - low[0]], [0.0, 1.0, corner[1] - low[1]]])
@@ -98,14 +100,15 @@ def draw(seed: int, timing: Timing, height: int, width: int) -> Cast:
     tall = rng.uniform(26, 38) if kind == "car" else rng.uniform(62, 92)
     target = _sized(looks, tall)
     half = target.shape[1] / 2 * 1.1
-    pace = 2 * half / timing.before * rng.uniform(1.1, 1.5)  # at first it is seen as a whole, beside the cover
+    pace = 2 * half / COVERED  # a frame, at the edge of the cover
     ground = rng.uniform(0.66, 0.8) * height
-    cover = _cover(rng, tall * rng.uniform(1.15, 1.5), 2 * half + rng.uniform(16, 60))
+    cover = _cover(rng, tall * rng.uniform(1.3, 1.6), 2 * half + rng.uniform(16, 60))
     middle = rng.uniform(0.35, 0.65) * width
     room = cover.shape[1] / 2 - half  # either way, behind the cover
     side = rng.choice((-1, 1))
     back = side if rng.random() < 0.35 else -side
-    path = middle + _walk(timing, room, pace, side, back if returns else 0)
+    reach = min(middle, width - middle) - half - 4 - room  # to the edge of the picture
+    path = middle + _walk(timing, room, pace, reach, side, back if returns else 0)
     steps = 0.0 if kind == "car" else rng.uniform(0.3, 0.45)
     still = np.full(timing.num_frames, 1.0)
     cast = [
@@ -120,15 +123,22 @@ def draw(seed: int, timing: Timing, height: int, width: int) -> Cast:
     return Cast(kind, returns, tuple(sorted(cast, key=lambda figure: figure.feet[0, 1])))
 
 
-def _walk(timing: Timing, room: float, pace: float, side: int, back: int) -> NDArray[np.float64]:
+def _walk(timing: Timing, room: float, pace: float, reach: float, side: int, back: int) -> NDArray[np.float64]:
     """(N,) x relative to the middle of the cover: in from ``side``, hidden, out towards ``back``; 0 stays."""
     path = np.empty(timing.num_frames)
     first, last = timing.before, timing.before + timing.hidden - 1
-    path[:first] = side * (room + pace * np.arange(first, 0, -1))
+    path[:first] = side * (room + _way(np.arange(first, 0, -1), pace, reach))
     behind = 0.5 - 0.5 * np.cos(np.linspace(0, np.pi, timing.hidden))
     path[first : last + 1] = room * (side + (back - side) * behind)
-    path[last + 1 :] = back * (room + pace * np.arange(1, timing.after + 1)) if back else 0.0
+    path[last + 1 :] = back * (room + _way(np.arange(1, timing.after + 1), pace, reach)) if back else 0.0
     return path
+
+
+def _way(frames: NDArray[np.int64], pace: float, reach: float) -> NDArray[np.float64]:
+    """Pixels from where it is just hidden: briskly until it is seen as a whole, then slowly."""
+    brisk = np.minimum(frames, COVERED) * pace
+    slow = min(pace / 2, max(0.0, reach - COVERED * pace) / max(1, frames.max() - COVERED))
+    return brisk + np.maximum(frames - COVERED, 0) * slow
 
 
 def _double(

@@ -22,7 +22,7 @@ from vss_ray.frames import Frame
 HEIGHT, WIDTH, RATE = 272, 480, 25.0
 SPLITS = {"test": 0, "tune": 1000}
 """First seeds: rules of tracking are chosen on other scenes than those that figures are quoted from."""
-TIMING = Timing(before=25, hidden=50, after=35)
+TIMING = Timing(before=40, hidden=50, after=35)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Objects without a network: their first mask moved along optical flow, or left where it is. What others are held to."""
+"""Objects without a network, for comparison: their first mask moved along optical flow, or left where it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a way of following makes of an object that is hidden among others that look alike: lost, mistaken, found again."""
+"""What becomes of an object that is hidden among others that look alike: said to be lost, mistaken, found again."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from vss_ray.metrics.boxes import Boxes
 from vss_ray.metrics.objects import ObjectScore, score_masks, scored_frames
 from vss_ray.tracking.network import Network
 
-NO_BOX = (float("nan"),) * 4
+NO_BOX: Box = (float("nan"), float("nan"), float("nan"), float("nan"))
 Watch = Callable[[Truth | None, Answer], None]
 """Told the truth of a frame and the answer, frame by frame."""
 

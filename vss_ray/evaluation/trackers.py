@@ -116,5 +116,4 @@ VARIANTS: dict[str, Variant] = {
 }
 """``rts-unconditioned``: the mask is decoded without the instance's scores. ``rts-ungated``: they do not decide what is
 learned from and when the object is lost. ``rts-masks``: neither, so that the learner of masks is alone. ``rts-both``:
-from the first frame and from the last. ``flow``: the first mask moved along optical flow. ``first``: it is left where it
-is."""
+from the first frame and from the last. ``flow``: the first mask moved along optical flow. ``first``: left standing."""
