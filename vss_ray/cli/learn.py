@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,22 @@ from vss_ray.cli.values import as_markup
 from vss_ray.errors import ConfigError
 
 WORK = Path("/tmp/vss-benchmark")
+OBJECT_COLUMNS = {
+    "j_and_f": "J&F",
+    "j_mean": "J",
+    "f_mean": "F",
+    "auc": "AUC",
+    "precision": "precision",
+    "normalized_precision": "normalized precision",
+    "ao": "AO",
+    "sr_50": "SR 0.50",
+    "sr_75": "SR 0.75",
+    "recovered": "lost, then found",
+    "found": "found",
+    "jumped": "mistaken",
+    "lost_at_end": "away, said so",
+}
+"""Figures of objects, and what a table calls them."""
 
 
 @app.command()
@@ -59,24 +76,43 @@ def train(
 
 @app.command()
 def evaluate(
-    dataset: Annotated[str, typer.Argument(help="camvid, camvid32, cityscapes, vspw, scenes or videos.")],
-    data: Annotated[Path, typer.Argument(help="Its folder; how many, for scenes.", show_default=False)],
+    dataset: Annotated[
+        str,
+        typer.Argument(
+            help="Classes: camvid, camvid32, cityscapes, vspw, scenes or videos. "
+            "Objects: davis, youtube_vos, lasot, got10k, otb or occlusions."
+        ),
+    ],
+    data: Annotated[Path, typer.Argument(help="Its folder; how many, for scenes, occlusions.", show_default=False)],
     config_names: Annotated[
-        list[str] | None, typer.Option("--config", help="Operating point, evs if none; repeat it.", show_default=False)
+        list[str] | None,
+        typer.Option(
+            "--config",
+            help="Operating point, evs if none; of objects, how they are followed, all ways if none; repeat it.",
+            show_default=False,
+        ),
     ] = None,
     overrides: Overrides = None,
     every: Annotated[str, typer.Option(help="Distances of keyframes to try, with both directions each.")] = "",
-    split: Annotated[str, typer.Option(help="Of the dataset.")] = "val",
+    split: Annotated[
+        str | None, typer.Option(help="Of the dataset; none: val, or what is usual.", show_default=False)
+    ] = None,
     protocol: Annotated[
         str, typer.Option(help="drive: once; phases: every labeled frame at every distance to its keyframe.")
     ] = "drive",
     address: Address = None,
     as_json: AsJson = False,
 ) -> None:
-    """Accuracy and steadiness of operating points on labelled footage, beside the network on every frame."""
+    """Accuracy of operating points on labelled footage beside the network on every frame, or of following objects."""
     from vss_ray.cluster.evaluate import compare
     from vss_ray.cluster.session import stdout_for_answers
+    from vss_ray.datasets import TRACKED
 
+    if dataset in TRACKED:
+        if every or protocol != "drive":
+            raise ConfigError(f"{dataset}: objects have no keyframes; leave --every and --protocol out")
+        _evaluate_objects(dataset, data, config_names or (), overrides or (), split, address, as_json=as_json)
+        return
     try:
         distances = [int(part) for part in every.split(",") if part]
     except ValueError as error:
@@ -84,7 +120,7 @@ def evaluate(
     names = config_names or ["evs"]
     with stdout_for_answers():
         rows = compare(
-            dataset, data, names, overrides or (), distances, split=split, protocol=protocol, address=address
+            dataset, data, names, overrides or (), distances, split=split or "val", protocol=protocol, address=address
         )
     if as_json:
         print_json(rows)
@@ -180,6 +216,33 @@ def benchmark(
             out.print(changes.table(list(changes.changes(older, document))))
     if readme is not None:
         speed_section.write(readme, document)
+
+
+def _evaluate_objects(
+    dataset: str,
+    data: Path,
+    names: Sequence[str],
+    overrides: Sequence[str],
+    split: str | None,
+    address: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    from vss_ray.cluster.evaluate_objects import compare
+    from vss_ray.cluster.session import stdout_for_answers
+
+    if overrides:
+        raise ConfigError(f"--set {overrides[0]}: objects are followed as --config names it; leave --set out")
+    with stdout_for_answers():
+        rows = compare(dataset, data, names, split=split, address=address)
+    if as_json:
+        print_json(rows)
+        return
+    shown = [name for name in OBJECT_COLUMNS if name in rows[0]]
+    table = Table("followed by", *(OBJECT_COLUMNS[name] for name in shown), "frames/s")
+    for row in rows:
+        table.add_row(row["name"], *(_percent(row[name]) for name in shown), f"{row['frames_per_second']:.1f}")
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
 def _percent(share: float | None) -> str:

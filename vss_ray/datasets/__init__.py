@@ -25,7 +25,7 @@ MODULES = {
     "videos": "videos",
 }
 """Name of a dataset -> module of this package."""
-TRACKED = ("davis", "youtube_vos", "lasot", "got10k", "otb")
+TRACKED = ("davis", "youtube_vos", "lasot", "got10k", "otb", "occlusions")
 """Datasets of objects to follow; modules of this package."""
 
 

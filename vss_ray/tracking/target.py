@@ -15,6 +15,8 @@ FAINT = 0.25
 """Probabilities below count for nothing: a mist over the whole crop would move its center of mass."""
 DEVIATIONS = 4.0
 """A size in standard deviations; a filled rectangle has 3.46."""
+RECENT = 12
+"""Frames whose masks say how much there is of an object."""
 REMEMBERED, AVERAGED = 60, 30
 """Scales that are kept, and those of them, at most, that a lost object's scale is the mean of."""
 
@@ -28,7 +30,7 @@ class Config:
     shrink: float = 0.8
     grow: float = 1.2
     """Limits of the scale relative to that of the frame before."""
-    lost_growth: float = 1.03
+    lost_growth: float = 1.005
     """The sides of the search area grow by it with every frame that an object is lost; 1 as published."""
 
 
@@ -44,6 +46,14 @@ class Target:
     """Frames since it was last seen."""
     scales: tuple[float, ...] = (1.0,)
     """Of the frames on which it was seen, the last ones."""
+    areas: tuple[float, ...] = ()
+    """Of its masks on the frames before, pixels, the last ones."""
+    colors: tuple[float, ...] = ()
+    """See ``colors``."""
+    usual: float = 0.0
+    """How far from them it usually is."""
+    others: tuple[tuple[float, float, int], ...] = ()
+    """(y, x) of others that look like it, and frames since they were seen; see ``pieces``."""
 
     @property
     def size(self) -> tuple[float, float]:
@@ -67,7 +77,12 @@ class Target:
         ratio = (size[0] * size[1] / (self.base[0] * self.base[1])) ** 0.5
         scale = float(np.clip(ratio, config.shrink * self.scale, config.grow * self.scale))
         scales = (*self.scales, scale)[-REMEMBERED:]
-        return replace(self, center=center, scale=scale, lost=0, scales=scales)
+        areas = (*self.areas, float((mask > 0.5).sum()))[-RECENT:]
+        return replace(self, center=center, scale=scale, lost=0, scales=scales, areas=areas)
+
+    def is_covered(self, mask: NDArray[np.floating], share: float) -> bool:
+        """Whether of the object less than ``share`` of what was seen lately is left, in a mask (H, W)."""
+        return bool(self.areas) and float((mask > 0.5).sum()) < share * float(np.median(self.areas))
 
     def peaked(self, center: tuple[float, float]) -> Target:
         """After a frame without a mask whose instance score peaks at ``center``: the size stays."""

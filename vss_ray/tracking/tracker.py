@@ -19,7 +19,7 @@ from torch import Tensor
 
 from vss_ray.errors import DataError
 from vss_ray.networks.rts import Features
-from vss_ray.tracking import gates, learning, target
+from vss_ray.tracking import colors, gates, learning, pieces, target
 from vss_ray.tracking.aggregation import aggregate, label_map
 from vss_ray.tracking.crops import Crop, search_crop, shared
 from vss_ray.tracking.learning import Models
@@ -27,6 +27,8 @@ from vss_ray.tracking.network import Network
 from vss_ray.tracking.target import Target
 
 State = Literal["tracked", "occluded", "lost", "found"]
+NEAR = 3
+"""Cells around the middle of an object's mask within which its score is looked for."""
 BLURS = ((3, 1), (1, 3), (2, 2))
 """Standard deviations down and across, pixels: views of the first frame for the instance model."""
 
@@ -42,6 +44,8 @@ class Config:
     """See ``crops.shared``."""
     target: target.Config = field(default_factory=target.Config)
     gates: gates.Config = field(default_factory=gates.Config)
+    pieces: pieces.Config = field(default_factory=pieces.Config)
+    colors: colors.Config = field(default_factory=colors.Config)
     learning: learning.Config = field(default_factory=learning.Config)
     conditioned: bool = True
     """Whether the mask is decoded with the instance's scores."""
@@ -127,7 +131,10 @@ class Tracker:
         ids = [*self._objects]
         objects = [self._objects[number] for number in ids]
         crops = self._crops([each.target for each in objects], frame_size)
-        looks = self._look(frame, crops, objects)
+        looks = [
+            self._without_others(look, each.target)
+            for look, each in zip(self._look(frame, crops, objects), objects, strict=True)
+        ]
         own = (
             np.stack([look.crop.paste(look.mask, frame_size) for look in looks])
             if looks
@@ -185,6 +192,9 @@ class Tracker:
         state = target.begin(mask)
         crop = search_crop(state.center, state.search_area(config.target), config.size, frame.shape[:2])
         picture, seen = crop.take(frame, config.size), crop.take_mask(mask, config.size)
+        state = replace(
+            state, colors=colors.describe(picture, seen), usual=config.colors.begin, areas=(float(mask.sum()),)
+        )
         box = _box(seen, config.size)
         mirrored = box.copy()
         mirrored[[0, 2]] = config.width - box[[2, 0]]
@@ -206,7 +216,8 @@ class Tracker:
             groups[crop].append(number)
         looks: dict[int, _Look] = {}
         for crop, members in groups.items():
-            features = self._network.look(crop.take(frame, self._config.size)[None])
+            picture = crop.take(frame, self._config.size)
+            features = self._network.look(picture[None])
             rts = self._network.rts
             scores = rts.score(torch.stack([objects[n].models.instance for n in members]), features.instance.float())
             masks = torch.stack([objects[n].models.masks for n in members])
@@ -215,8 +226,48 @@ class Tracker:
             probabilities = self._network.decode(encoding, fed, features.reduced)
             for place, number in enumerate(members):
                 whole: Any = cv2.resize(probabilities[place], self._config.size[::-1], interpolation=cv2.INTER_LINEAR)
-                looks[number] = _Look(crop, features, whole, scores[place, 0])
+                looks[number] = _Look(crop, picture, features, whole, scores[place, 0], rts.config.instance_stride)
         return [looks[number] for number in range(len(objects))]
+
+    def _without_others(self, look: _Look, state: Target) -> _Look:
+        """``look`` without the pieces of its mask that are others, and without scores but around its own."""
+        config, size = self._config, self._config.size
+        if not config.pieces.enabled:
+            return look
+        crop, object_size = look.crop, size[0] / look.crop.height * float(np.sqrt(np.prod(state.size)))
+        known = crop.to_crop(np.array([other[:2] for other in state.others], np.float64).reshape(-1, 2), size)
+        center: Any = crop.to_crop(np.array(state.center), size)
+        scores: Any = look.scores.cpu().numpy()
+        cells = np.stack(np.indices(scores.shape), -1) * float(look.stride)
+
+        def around(places: NDArray[np.float64]) -> NDArray[np.float64]:
+            return np.array([scores[_away(cells, place) <= NEAR * look.stride].max(initial=-1) for place in places])
+
+        def like(piece: NDArray[np.bool_]) -> float:
+            own = colors.describe(look.picture, np.where(piece, look.mask, 0)) if config.colors.enabled else ()
+            return colors.likeness(colors.distance(state.colors, own), state.usual, config.colors)
+
+        parts = pieces.split(
+            look.mask,
+            around,
+            like,
+            (center[0], center[1]),
+            object_size,
+            known,
+            state.lost,
+            gates.wanted(state.lost, config.gates),
+            config.pieces,
+        )
+        counts = np.ones(scores.shape, np.bool_)
+        if parts.center is None:
+            counts = _away(cells, center) <= config.pieces.reach(state.lost) * object_size
+            for other in (*parts.others, *known):
+                counts &= _away(cells, other) >= config.pieces.same * object_size
+        elif len(parts.others) or state.lost > config.gates.patience:
+            counts = _away(cells, parts.center) <= NEAR * look.stride
+        factor = parts.likeness if state.lost else 1.0
+        left = torch.from_numpy(np.where(counts, scores * factor, -1).astype(np.float32))
+        return replace(look, mask=parts.mask, scores=left, others=crop.to_frame(parts.others, size), new=parts.new)
 
     def _take_in(
         self, each: _Followed, look: _Look, mask: NDArray[np.float32], verdict: gates.Verdict, *, alone: bool
@@ -224,7 +275,8 @@ class Tracker:
         """Remember what may be learned from, and move on; ``mask`` (H, W) is the object's among the others."""
         config = self._config
         each.age += 1
-        kept = config.learning.is_kept(each.age)
+        covered = config.gates.enabled and each.target.is_covered(mask, config.gates.whole)
+        kept = config.learning.is_kept(each.age) and not covered
         if kept and verdict.learn_mask:
             seen = look.mask if alone else look.crop.take_mask(mask, config.size)
             label, importance = self._network.encode(seen[None])
@@ -236,6 +288,14 @@ class Tracker:
                 left, top, right, bottom = _box(look.mask, config.size)
                 peak = torch.tensor([top + bottom, left + right]) / (2 * stride)
             each.models.keep_instance(look.features.instance[0], peak)
+        reach = config.pieces.same * float(np.sqrt(np.prod(each.target.size)))
+        others = pieces.remembered(each.target.others, look.others, look.new, reach, config.pieces)
+        each.target = replace(each.target, others=others)
+        if verdict.learn_mask and not covered and config.colors.enabled:
+            now = colors.describe(look.picture, look.mask)
+            away, rate = colors.distance(each.target.colors, now), config.colors.rate
+            usual = (1 - rate) * each.target.usual + rate * away
+            each.target = replace(each.target, colors=colors.mixed(each.target.colors, now, rate), usual=usual)
         if verdict.follow == "mask" and (mask >= target.FAINT).any():
             each.target = each.target.seen(mask, config.target)
         elif verdict.follow == "score":
@@ -250,11 +310,19 @@ class _Look:
     """What the models of an object say on a frame."""
 
     crop: Crop
+    picture: NDArray[np.uint8]
+    """(h, w, 3)"""
     features: Features
     mask: NDArray[np.float32]
     """(h, w) probabilities in the crop."""
     scores: Tensor
     """(rows, columns) of the instance."""
+    stride: int
+    """Pixels of the crop from one score to the next."""
+    others: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
+    """(N, 2) in the frame, of others."""
+    new: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
+    """(N,) see ``pieces.Split``."""
 
     @property
     def score(self) -> float:
@@ -265,6 +333,10 @@ class _Look:
         """(2,) row and column of the largest score, on the CPU."""
         place = int(self.scores.argmax())
         return torch.tensor(divmod(place, self.scores.shape[1]), dtype=torch.float32)
+
+
+def _away(places: NDArray[np.float64], point: Any) -> NDArray[np.float64]:
+    return np.hypot(places[..., 0] - point[0], places[..., 1] - point[1])
 
 
 def _state(before: Target, after: Target, verdict: gates.Verdict, config: gates.Config) -> State:
