@@ -53,5 +53,10 @@ def _metadata(data: bytes) -> dict[str, str]:
 
 
 def _target(values: Mapping[str, Any]) -> dict[str, Any]:
-    plain: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in values.items()}
+    plain: dict[str, Any] = {name: _tuples(value) for name, value in values.items()}
     return vars(Target(**plain)).copy()
+
+
+def _tuples(value: Any) -> Any:
+    """JSON knows lists only."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
