@@ -11,6 +11,7 @@ from ray.data import ActorPoolStrategy
 
 from vss_ray import datasets
 from vss_ray.cluster.operators import explained
+from vss_ray.cluster.pipeline import quieten
 from vss_ray.cluster.session import connect
 from vss_ray.datasets.tracked import TrackedSequence
 from vss_ray.engines import Execution
@@ -83,6 +84,7 @@ def evaluate(
     """
     resources = connect(address)
     tasks = [{"sequence": number, "name": name} for number in range(len(sequences)) for name in names]
+    quieten()
     actor: Any = Evaluate
     rows = ray.data.from_items(tasks, override_num_blocks=len(tasks)).map(
         actor,
