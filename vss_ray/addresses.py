@@ -7,6 +7,7 @@ it is refused. Keys belong into variables and files that the drivers read themse
 
 from __future__ import annotations
 
+import os
 import re
 
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -36,6 +37,11 @@ def check_address(address: str) -> None:
             "leave it out, and give keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ~/.aws/credentials, or "
             "fsspec's settings in ~/.config/fsspec"
         )
+
+
+def absolute(address: str) -> str:
+    """A path or URL as it means the same everywhere on this machine; no slash at the end of a URL."""
+    return address.rstrip("/") if "://" in address else os.path.abspath(os.path.expanduser(address))
 
 
 def without_secrets(text: str) -> str:

@@ -1,9 +1,9 @@
 """Kill everything, at any time, again and again; then count. ``make chaos``, or ``python -m tests.chaos --seed 7``.
 
-A round makes one OUT: ``vss segment`` over an archive of tiny videos, while its driver, its workers and actors, the
-raylet and the whole of a second node and the S3 server are killed at random times, and requests to that server go
-wrong. It is started again until it ends by itself with 0. Then OUT must hold what a run made that nobody disturbed. All
-that is drawn follows from the seed; how far a process is when it is struck does not.
+A round makes one OUT: ``vss segment`` over an archive of tiny videos, on disk or on S3, while its driver, its workers
+and actors, the raylet and the whole of a second node and the S3 server are killed at random times, and requests to
+that server go wrong. It is started again until it ends by itself with 0. Then OUT must hold what a run made that
+nobody disturbed. All that is drawn follows from the seed; how far a process is when it is struck does not.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ actor that is in the middle of a clip; the raylet of the second node; all proces
 ELSEWHERE = ("raylet", "node")
 """These need a second node."""
 SERVER = "s3 server"
-"""Killed as well, and started again, where the round writes to one."""
+"""Killed as well, and started again, where the round writes to one; in one round of five it certainly is."""
 
 POISONED = 0.2
 """Share of rounds with a poisoned clip."""
@@ -59,6 +59,8 @@ class Plan:
     number: int
     arrangement: Arrangement
     storage: Storage
+    """Of OUT."""
+    source: Storage
     storm: float
     """Share of requests to the S3 server that go wrong on the way."""
     faults: tuple[Fault, ...]
@@ -68,28 +70,31 @@ class Plan:
     def __str__(self) -> str:
         storm = f" in a storm of {self.storm:.0%}" if self.storm else ""
         what = ", ".join(map(str, (*self.faults, *filter(None, [self.poison]))))
-        return f"{self.number:3} {self.arrangement}, {self.storage}{storm}: {what}"
+        return f"{self.number:3} {self.arrangement}, {self.source} to {self.storage}{storm}: {what}"
 
 
-CALM = Plan(0, -1, "two nodes", "disk", 0.0, ())
+CALM = Plan(0, -1, "two nodes", "disk", "disk", 0.0, ())
 """Nobody disturbs it."""
 
 
 def plan(seed: int, number: int) -> Plan:
     """Round ``number`` of ``seed``."""
     hand, place = divmod(number, len(VICTIMS))
-    dealt = random.Random(f"{seed} hand {hand}").sample(VICTIMS, len(VICTIMS))
+    dealer = random.Random(f"{seed} hand {hand}")
+    dealt = dealer.sample(VICTIMS, len(VICTIMS))
+    is_server_dealt = place == dealer.randrange(len(VICTIMS))
     chance = random.Random(f"{seed} round {number}")
     alone = dealt[place] not in ELSEWHERE and chance.random() < 0.3
-    storage: Storage = "s3" if chance.random() < 0.4 else "disk"
+    storage: Storage = "s3" if chance.random() < 0.4 or is_server_dealt else "disk"
     storm = chance.choice((0.0, 0.05, 0.1)) if storage == "s3" else 0.0
     others = [*VICTIMS] if not alone else [victim for victim in VICTIMS if victim not in ELSEWHERE]
     others += [SERVER] if storage == "s3" else []
-    victims = [dealt[place], *chance.choices(others, k=chance.choice((0, 0, 1, 2)))]
+    victims = [dealt[place], *[SERVER] * is_server_dealt, *chance.choices(others, k=chance.choice((0, 0, 1, 2)))]
     faults = sorted((_fault(victim, chance) for victim in victims), key=lambda fault: (fault.share, fault.seconds))
     poison = Poison(chance.random(), chance.choice(("prepare", "finish"))) if chance.random() < POISONED else None
     where: Arrangement = "alone" if alone else "two nodes"
-    return Plan(chance.getrandbits(32), number, where, storage, storm, tuple(faults), poison)
+    source: Storage = "s3" if chance.random() < 0.5 else "disk"
+    return Plan(chance.getrandbits(32), number, where, storage, source, storm, tuple(faults), poison)
 
 
 def _fault(victim: str, chance: random.Random) -> Fault:

@@ -90,7 +90,7 @@ class Round:
         self._faults = deque(plan.faults)
         self._course = Course()
 
-    def play(self, source: Path, location: Location, planned: int) -> Course:
+    def play(self, source: str, location: Location, planned: int) -> Course:
         """From the first run to the last one.
 
         Args:
@@ -103,7 +103,7 @@ class Round:
         """
         began = time.monotonic()
         vss = Path(sys.executable).with_name("vss")
-        command = [str(vss), "segment", str(source), location.root, *self._options]
+        command = [str(vss), "segment", source, location.root, *self._options]
         while not self._is_over(location, planned):
             if len(self._course.exits) == MOST_RUNS:
                 raise UnfinishedError(f"exit codes {self._course.exits}, the last run said:\n{self._said()}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from rich.table import Table
 
-from tests.chaos.plan import VICTIMS
+from tests.chaos.plan import SERVER, VICTIMS
 from tests.chaos.rounds import Course
 from tests.chaos.verdict import Verdict
 from tests.chaos.watch import Watch
@@ -54,7 +54,8 @@ class Total:
         found = [f"{name}: {count}, wanted 0" for name, count in self._never().items() if count]
         # Fewer rounds than victims kill not each of them; in few, a fault that came too late may be all of its kind.
         if self.rounds >= (2 if self.missed else 1) * len(VICTIMS):
-            found += [f"no {victim} was killed: nothing is shown" for victim in VICTIMS if not self.injected[victim]]
+            victims = (*VICTIMS, SERVER)
+            found += [f"no {victim} was killed: nothing is shown" for victim in victims if not self.injected[victim]]
         if not self.injected:
             found.append("nothing was killed: nothing is shown")
         if max(watch.driver_files, watch.worker_files) > MOST_FILES:

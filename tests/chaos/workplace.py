@@ -52,6 +52,8 @@ class Workplace:
             stack.callback(self._nodes.close)
             archive.make(self._work / "archive")
             self._server.wait()
+            videos = {name: self._work / "archive" / name for name in archive.VIDEOS}
+            Location.open(self._source(on_s3=True)).write_files(videos)
             calm = self._location(CALM)
             self.calm_seconds = self._play(CALM, calm, 0).seconds
             self.reference = Reference.of(calm)
@@ -90,12 +92,15 @@ class Workplace:
             options += [f"--set=method.{name}={value}" for name, value in settings.items()]
         log = self._work / "vss.log"
         now = Round(plan, where, self._server, self.watch, env=self._env, log=log, options=options)
-        return now.play(self._work / "archive", out, planned)
+        return now.play(self._source(on_s3=plan.source == "s3"), out, planned)
 
     def poisoned(self, plan: Plan) -> list[Key]:
         """The clip that is poisoned, if one is."""
         clips = sorted(self.reference.clips) if plan.poison else []
         return [clips[int(plan.poison.share * len(clips))]] if plan.poison else []
+
+    def _source(self, *, on_s3: bool) -> str:
+        return f"s3://{BUCKET}/archive" if on_s3 else str(self._work / "archive")
 
     def _location(self, plan: Plan) -> Location:
         name = f"out-{plan.number}"

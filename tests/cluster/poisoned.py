@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import ray
+import torch
 
 from vss_ray.clips import Clip
 from vss_ray.frames import Frame, Inferred, Labels, Prepared
@@ -59,18 +60,64 @@ def lose() -> None:
     time.sleep(10)
 
 
+def fill(folder: Path) -> None:
+    """What temporary files do to a small disk; they are gone afterwards."""
+    filler = folder / "filler"
+    try:
+        with filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(1 << 16))
+    finally:
+        filler.unlink()
+
+
+def refused() -> None:
+    """The GPU takes no offence at that."""
+    raise torch.AcceleratorError("CUDA error: invalid configuration argument\nCUDA kernel errors might be reported")
+
+
+def lose_gpu() -> None:
+    """As CUDA has it: from then on every call of this process fails, for whatever clip."""
+    global gpu_is_lost
+    gpu_is_lost = True
+    use_gpu()
+
+
+def use_gpu() -> None:
+    if gpu_is_lost:
+        try:
+            raise torch.AcceleratorError(
+                "CUDA error: device-side assert triggered\nCUDA kernel errors might be reported at some other call"
+            )
+        except RuntimeError as error:
+            raise ValueError("this batch cannot be inferred") from error
+
+
 def take(config: Config, clip: Clip, stage: str) -> None:
     """Nothing, for most videos."""
     dose = Path(config.doses, Path(clip.source).stem)
     if dose.exists():
         kind, where = dose.read_text().split()
         if where == stage:
-            if kind == "lose":
+            if kind in ("lose", "once"):
                 dose.unlink()  # once
+            if kind == "fill":
+                fill(dose.parent)
             HARM[kind]()
 
 
-HARM = {"segfault": segfault, "killed": killed, "memory": out_of_memory, "hang": hang, "lose": lose}
+HARM = {
+    "segfault": segfault,
+    "killed": killed,
+    "memory": out_of_memory,
+    "hang": hang,
+    "lose": lose,
+    "refused": refused,
+    "gpu": lose_gpu,
+    "once": lose_gpu,
+}
+gpu_is_lost = False
+"""Of this process."""
 
 
 class Poisoned:
@@ -95,6 +142,7 @@ class Inference:
         self._config, self._inference = config, EveryPicture(base)
 
     def __call__(self, clips: Sequence[Prepared]) -> Sequence[Inferred]:
+        use_gpu()
         for prepared in clips:
             take(self._config, prepared.clip, "infer")
         return self._inference(clips)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 import pytest
+import ray
 
 from vss_ray.clips import Clip
 from vss_ray.cluster import planning
+from vss_ray.cluster.full_disk import DiskFullError
 from vss_ray.cluster.planning import FILES_PER_TASK, plan_archive
 from vss_ray.failures import Failure
 from vss_ray.media.archive import list_videos
@@ -42,6 +45,23 @@ def test_a_name_that_is_no_text_is_told_and_costs_only_itself(local_ray, archive
     failure.video_id.encode()
     nothing = plan_archive([entry for entry in list_videos(str(tmp_path)) if "good" not in entry.url], clip_seconds=2.0)
     assert (len(nothing.clips), len(nothing.failures)) == (0, 1)
+
+
+def test_a_full_disk_is_no_fault_of_the_file(local_ray, archive, monkeypatch):
+    def probe(entry, *limits, real=planning.probe):
+        if entry.url.endswith("b.mp4"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/tmp/vss-ray-x.trace")
+        return real(entry, *limits)
+
+    ray.cloudpickle.register_pickle_by_value(planning)
+    try:
+        monkeypatch.setattr(planning, "probe", probe)
+        plain = planning._probe_and_plan._function
+        monkeypatch.setattr(planning, "_probe_and_plan", ray.remote(num_cpus=1, max_retries=-1)(plain))
+        with pytest.raises(DiskFullError, match=r"no space left on its own disk \(/tmp/vss-ray-x.trace\); make room"):
+            plan_archive(list_videos(str(archive)), clip_seconds=2.0)
+    finally:
+        ray.cloudpickle.unregister_pickle_by_value(planning)
 
 
 def test_what_storage_does_not_give_out_now_stays_in_the_run():

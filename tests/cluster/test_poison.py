@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from rich.console import Console
 
 from vss_ray import config
 from vss_ray.cluster import pipeline, planning
+from vss_ray.cluster.full_disk import DiskFullError
 from vss_ray.cluster.segment import segment
 from vss_ray.cluster.session import Resources
 from vss_ray.failures import Failure
@@ -144,6 +147,46 @@ def test_poison_beside_gpus(undisturbed, archive, tmp_path, beside_gpus):
         "good2a": ("prepare", "WorkerDied", "SIGKILL", 3),
         "good3a": ("finish", "TimedOut", None, 2),
     }
+
+
+@pytest.mark.parametrize("arranged", ["on_cores", "beside_gpus"])
+def test_who_loses_its_gpu_ends_and_its_clips_are_done_by_another(undisturbed, archive, tmp_path, request, arranged):
+    if arranged == "beside_gpus":
+        request.getfixturevalue("beside_gpus")
+    doses = {"good0a": "once infer", "good1a": "gpu infer", "good2a": "refused infer"}
+    poisoned = Archive(tmp_path, archive / "day" / "b.mp4", doses)
+    summary = poisoned.label()
+    failures = poisoned.failures()
+    assert brief(failures) == {
+        "good1a": ("infer", "WorkerDied", None, 2),
+        "good2a": ("infer", "AcceleratorError", None, 1),
+    }
+    assert "without a GPU (CUDA error: device-side assert triggered); see to that GPU" in failures["good1a"].message
+    assert "at some other call" not in failures["good1a"].message
+    assert (summary.clips_done, summary.clips_failed) == (len(HEALTHY) + 1, 2)
+    assert poisoned.masks() == dict.fromkeys((*HEALTHY, "good0a"), undisturbed)
+
+
+@pytest.mark.parametrize("stage", ["prepare", "infer"])
+def test_a_full_disk_of_a_worker_ends_the_run_and_no_clip_is_to_blame(
+    undisturbed, archive, tmp_path, small_disk, stage
+):
+    poisoned = Archive(tmp_path, archive / "day" / "b.mp4", {})
+    poisoned.add("unlucky")
+    poisoned.doses = small_disk
+    (small_disk / "unlucky").write_text(f"fill {stage}")
+    said = (
+        r"there is no space left on its own disk; make room there, .* and run the same command again; \d clips are done"
+    )
+    with pytest.raises(DiskFullError, match=f"^{re.escape(socket.gethostname())}: {said}"):
+        poisoned.label()
+    assert poisoned.failures() == {}
+    done = len(poisoned.masks())
+    assert done < len(HEALTHY) + 1
+    (small_disk / "unlucky").unlink()
+    summary = poisoned.label()
+    assert (summary.clips_before, summary.clips_quarantined, summary.clips_failed) == (done, 0, 0)
+    assert poisoned.masks() == dict.fromkeys((*HEALTHY, "unlucky"), undisturbed)
 
 
 def test_a_file_that_kills_its_probe_costs_only_itself(local_ray, archive, tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from tests.followed import commit_object
 from vss_ray import config
 from vss_ray.clips import Clip
 from vss_ray.export.export import export
@@ -80,6 +81,7 @@ def build(root: Path, classes: Taxonomy = CAMVID) -> Made:
         for clip in clips[: 2 if video == 0 else 3]:
             frames = list(range(clip.start, clip.stop)) if video == 0 else [clip.start]
             add(made, clip, frames, [labels(video, n, classes) for n in frames])
+            commit_object(location, clip, RATE)
     content = {"operating_point": point.to_dict(), "taxonomy": classes.to_dict(), "source": made.run.source}
     location.write("run.json", json.dumps(content | {"fingerprint": made.run.fingerprint}).encode())
     made.run.write_manifest(plan)

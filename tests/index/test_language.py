@@ -22,6 +22,7 @@ from vss_ray.index.query import (
     Query,
     Region,
     Side,
+    Track,
     compared,
     mentioned,
     terms,
@@ -81,6 +82,9 @@ def within(side: Side, size: float, name: str = "car", share: float = 0.0) -> Co
         ("changes in road > 20%", Query(Change(("road",), ">", 0.2))),
         ("change in road + pavement >= .2", Query(Change(("road", "pavement"), ">=", 0.2))),
         ("person enters", Query(Event(a("pedestrian"), "enters"))),
+        ("track 3", Query(Track(3))),
+        ("Track 12 in left half and not track 1", Query(And((Track(12, Region("left", 0.5)), Not(Track(1)))))),
+        ("track 3 in 'left half'", Query(Track(3), video="left half")),
         ("car leaves the frame or sky", Query(Or((Event(a("car"), "leaves"), a("sky"))))),
         ("car > 1% in left half enters frame", Query(Event(within("left", 0.5, share=0.01), "enters"))),
         ("car after 90s before 01:02:03.5", Query(a("car"), after=90.0, before=3723.5)),
@@ -112,7 +116,7 @@ def test_names_that_need_quotes():
 @pytest.mark.parametrize(
     ("text", "column", "message"),
     [
-        ("", 0, "expected a class name, 'not', '(', 'count(...)' or 'changes in', got the end"),
+        ("", 0, "expected a class name, 'not', '(', 'count(...)', 'changes in' or 'track 1', got the end"),
         ("person >", 8, "expected a number, got the end"),
         ("person > x", 9, "expected a number, got 'x'"),
         ("person > 2", 9, "a number without % is a share from 0 to 1; did you mean 2%?"),
@@ -122,7 +126,7 @@ def test_names_that_need_quotes():
         ("(car + sky) > 2%", 12, "got '>'; a sum takes no brackets"),
         ("(car", 4, "'in left half', 'enters' or 'leaves', 'and', 'or' or ')', got the end"),
         ("car)", 3, "or 'leaves', 'and', 'or', 'for', 'gap', 'after', 'before', 'in', 'sort by' or the end, got ')'"),
-        ("for 2s", 0, "expected a class name, 'not', '(', 'count(...)' or 'changes in', got 'for'"),
+        ("for 2s", 0, "expected a class name, 'not', '(', 'count(...)', 'changes in' or 'track 1', got 'for'"),
         (
             "car enters 3",
             11,
@@ -261,6 +265,7 @@ def conditions(classes):
         st.builds(Count, names, operators, st.integers(0, 65535)),
         st.builds(Change, names, operators, shares),
         st.builds(Event, comparison, st.sampled_from(("enters", "leaves"))),
+        st.builds(Track, st.integers(1, 65535), st.none() | regions),
     )
 
     def larger(part):

@@ -32,14 +32,15 @@ from vss_ray.index.query import (
     Or,
     Query,
     Region,
+    Track,
     mentioned,
     to_text,
     wanted,
 )
-from vss_ray.index.schema import CLIPS, record_schema
+from vss_ray.index.schema import CLIPS, TRACKS, record_schema
 from vss_ray.index.search import Hit, explain, search
 from vss_ray.index.sql import compile_query
-from vss_ray.index.tables import PATHS, connect
+from vss_ray.index.tables import PATHS, TRACKS_PATH, connect
 from vss_ray.labels.taxonomy import Taxonomy
 from vss_ray.storage.location import Location
 
@@ -58,6 +59,8 @@ class Row(NamedTuple):
     """(9, 4)"""
     objects: list
     distance: int = 0
+    tracks: tuple = ()
+    """(object, center, or None where nothing of it is seen)."""
 
 
 class Footage(NamedTuple):
@@ -135,6 +138,8 @@ def holds(condition, n, rows, clips):
             return COMPARE[sign](np.float32(inside / 9 / 255), np.float32(share))
         case Count(names, sign, number):
             return COMPARE[sign](sum(row.objects[NAMES.index(name)] for name in names), number)
+        case Track(number, region):
+            return any(each == number and center and lies_in(center, region) for each, center in row.tracks)
     since, until = covered(clips, clip)
     match condition:
         case Change(names, sign, share):
@@ -150,6 +155,14 @@ def holds(condition, n, rows, clips):
                 away = min([until, *(rows[m][0].start for m in there if m > n)]) - stop
             return n in there and away >= 1 - EPSILON
     raise TypeError(condition)
+
+
+def lies_in(center, region):
+    """Whether a point is in a part of the picture; what is on a border belongs to the right or lower side."""
+    return region is None or all(
+        low <= value < high or (value == high == 1)
+        for value, (low, high) in zip(center, (region.columns, region.rows), strict=True)
+    )
 
 
 def reference(videos, query, sure=None):
@@ -253,6 +266,20 @@ def write(location, videos, num_classes=4):
                 yield row | {"audit": clip.audit and json.dumps(clip.audit)}, pa.Table.from_pylist(frames, schema)
 
     write_tables(location, records())
+    unseen = dict.fromkeys(("left", "top", "right", "bottom", "x", "y", "class_name"))
+    tracks = [
+        unseen
+        | {"video_id": video_id, "clip_id": clip_id(clip), "frame": each.frame, "pts_seconds": each.start}
+        | {"track": number, "area": 0.1 if center else 0.0, "score": 0.5, "state": "tracked" if center else "lost"}
+        | (dict(zip("xy", center, strict=True)) if center else {})
+        for video_id, (_, clips) in sorted(videos.items())
+        for clip in clips
+        for each in clip.rows
+        for number, center in each.tracks
+    ]
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(tracks, TRACKS), sink)
+    location.write(TRACKS_PATH, sink.getvalue())
 
 
 def simple(times_and_areas):
@@ -273,6 +300,7 @@ def simple(times_and_areas):
 
 LEVELS = [np.float32(share) for share in (0, 0, 0.01, 0.02, 0.05, 0.3)]
 STEPS = [1 / 30, 0.125, 0.5, 1.0]
+PLACES = [0.0, 0.25, 0.5, 0.75, 1.0]
 
 
 @st.composite
@@ -289,7 +317,10 @@ def footage(draw):
             for _ in range(rng.integers(1, 9)):
                 areas = [rng.choice(LEVELS) * (rng.random() < 0.6) for _ in NAMES]
                 grid = rng.choice([0, 1, 100, 255], (9, 4)) * (np.array(areas) > 0)
-                rows.append(Row(frame, start, areas, grid, rng.integers(0, 4, 4).tolist(), int(rng.integers(0, 5))))
+                objects, distance = rng.integers(0, 4, 4).tolist(), int(rng.integers(0, 5))
+                centers = [(float(rng.choice(PLACES)), float(rng.choice(PLACES))) for _ in range(3)]
+                tracks = tuple((n, center if rng.random() < 0.7 else None) for n, center in enumerate(centers, 1))
+                rows.append(Row(frame, start, areas, grid, objects, distance, tracks))
                 frame, start = frame + 1, start + (step if rng.random() < 0.8 else rng.choice(STEPS))
             kept = [row for row in rows if row is rows[0] or rng.random() < 0.5] if coarse else rows
             audit = [
@@ -325,6 +356,7 @@ def queries(draw):
         st.builds(Count, names, signs, st.integers(0, 4)),
         st.builds(Change, names, signs, st.sampled_from((0.0, 0.01, 0.02, 0.25))),
         st.builds(Event, there | within, st.sampled_from(("enters", "leaves"))),
+        st.builds(Track, st.integers(1, 4), st.none() | regions),
     )
     several = st.lists(term | st.builds(Not, term), min_size=2, max_size=3).map(tuple)
     junction = st.builds(And, several) | st.builds(Or, several)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import os
+import uuid
 from contextlib import nullcontext
 from pathlib import Path
 
 import fsspec
 import pytest
+import s3fs
 
 from vss_ray.errors import StorageError, VideoError
 from vss_ray.media import container
@@ -104,6 +106,23 @@ def test_urls(footage) -> None:
     assert entry == ArchiveEntry(relative_path="y.mkv", url="memory:///bucket/run/y.mkv", size_bytes=len(data))
     video = probe(entry)
     assert sum(1 for clip in plan_clips(video, 0.5) for _ in decode(clip)) == video.num_frames == 60
+
+
+@pytest.mark.s3
+def test_s3_lists_past_one_page_and_keeps_no_folder(s3) -> None:
+    filesystem = s3fs.S3FileSystem()
+    top = f"{s3.url.removeprefix('s3://')}/{uuid.uuid4().hex}"
+    videos = {f"{number % 3}/{number:04d}.mp4": b"x" * (number % 5) for number in range(2100)}
+    others = {"0/.hidden.mp4": b"x", "notes.md": b"x", "folder.mp4/": b""}
+    filesystem.pipe({f"{top}/{name}": data for name, data in (videos | others).items()})
+    entries = list_videos(f"s3://{top}")
+    assert names(entries) == sorted(videos)
+    assert [entry.size_bytes for entry in entries] == [len(videos[name]) for name in names(entries)]
+    assert entries[0].url == f"s3://{top}/0/0000.mp4"
+    filesystem.rm(f"{top}/0/0000.mp4")
+    filesystem.pipe(f"{top}/late.mp4", b"x")
+    assert names(list_videos(f"s3://{top}"))[-1] == "late.mp4"  # nothing is remembered from one look to the next
+    assert len(list_videos(f"s3://{top}")) == len(videos)
 
 
 def test_what_is_not_there(tree: Path) -> None:

@@ -72,7 +72,8 @@ class FaultyFileSystem(MemoryFileSystem):
         top = self._strip_protocol(path).rstrip("/") + "/"
 
         def listed() -> dict[str, Any]:
-            return {name: {"name": name, "type": "file"} for name in self.store if name.startswith(top)}
+            files = {name: file for name, file in self.store.items() if name.startswith(top)}
+            return {name: {"name": name, "type": "file", "size": file.size} for name, file in files.items()}
 
         return self._strike(f"list {path}", listed)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import pyarrow as pa
@@ -42,8 +42,8 @@ class Mortal:
     def delete(self, path: str) -> None:
         self._change(partial(self.location.delete, path))
 
-    def list(self, prefix: str) -> list[str]:
-        return self.location.list(prefix)
+    def walk(self, prefix: str) -> Iterator[str]:
+        return self.location.walk(prefix)
 
     def _change(self, change: Callable[[], None]) -> None:
         self.left -= 1

@@ -60,7 +60,7 @@ def test_an_owner_elsewhere_is_watched(location, quick):
     stopped = threading.Event()
     other = {"owner": "other", "host": "elsewhere", "pid": 1, "since": "2100-01-01 00:00:00Z"}
     location.write(LOCK, json.dumps({**other, "beat": 0}).encode())
-    beating = threading.Thread(target=module._beat, args=(location, other, stopped))
+    beating = threading.Thread(target=module._beat, args=(module.Held(location, "other"), other, stopped))
     beating.start()
     try:
         with (
@@ -103,21 +103,21 @@ def test_a_lock_that_cannot_be_understood_is_nobodys(tmp_path):
 
 
 def test_of_two_that_find_the_same_owner_dead_only_one_works(location, quick, monkeypatch):
-    """The second is about to delete the dead one's lock while the first takes its place."""
+    """The second is about to write its name over the dead one's while the first has done so."""
     location.write(LOCK, json.dumps({"owner": "dead", "host": "elsewhere", "pid": 1, "beat": 0}).encode())
     monkeypatch.setattr(module, "_is_gone", lambda found: False)  # both are this one process here
     entered, at_work, refused = threading.Barrier(2), [], []
-    real = Location.delete
+    real = Location.write
 
-    def delete(self, path):
+    def write(self, path, data):
         if path == LOCK and not at_work:
             with suppress(threading.BrokenBarrierError):
                 entered.wait(1.0)  # both have judged it dead
             if threading.current_thread().name == "late":
                 time.sleep(0.1)
-        real(self, path)
+        real(self, path, data)
 
-    monkeypatch.setattr(Location, "delete", delete)
+    monkeypatch.setattr(Location, "write", write)
 
     def work() -> None:
         try:
@@ -133,3 +133,42 @@ def test_of_two_that_find_the_same_owner_dead_only_one_works(location, quick, mo
     for each in both:
         each.join()
     assert (len(at_work), len(refused)) == (1, 1)
+
+
+def test_a_process_of_another_container_or_start_is_not_taken_for_one_of_here(tmp_path, quick):
+    """Its number says nothing about who is alive: it is watched."""
+    location = Location.open(tmp_path)
+    with lease(location, QUIET):
+        mine = json.loads(location.read(LOCK))
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    mine |= {"owner": "other", "pid": gone.pid}
+    assert module._is_gone(mine)
+    for name in ("boot", "pid_namespace", "host"):
+        assert not module._is_gone(mine | {name: "another"})
+        assert not module._is_gone({key: value for key, value in mine.items() if key != name})
+    location.write(LOCK, json.dumps(mine | {"boot": "another"}).encode())
+    began = time.monotonic()
+    with lease(location, QUIET):
+        assert time.monotonic() - began >= module.DEAD_SECONDS
+
+
+def test_who_was_displaced_notices(location, quick):
+    with lease(location, QUIET) as held:
+        held.check()
+        location.write(LOCK, json.dumps({"owner": "other"}).encode())
+        with pytest.raises(StorageError, match="another one took its place"):
+            held.check()
+    assert json.loads(location.read(LOCK)) == {"owner": "other"}
+    location.delete(LOCK)
+    with lease(location, QUIET) as held:
+        location.write(LOCK, json.dumps({"owner": "other"}).encode())
+        time.sleep(5 * module.BEAT_SECONDS)
+        with pytest.raises(StorageError, match="another one took its place"):
+            held.check(look=False)
+
+
+def test_a_lock_that_went_away_is_no_reason_to_stop(location, quick):
+    with lease(location, QUIET) as held:
+        location.delete(LOCK)
+        held.check()

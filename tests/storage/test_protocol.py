@@ -1,4 +1,4 @@
-"""The whole protocol of a run, from run.json to the summary, struck at every call to storage.
+"""The whole protocol of a run, from the lease over run.json to the summary, struck at every call to storage.
 
 What runs is the real thing but for Ray and the networks: ``cluster.work.do`` over the real commit, compaction and
 ``Run``. A clip's labels are made up from its name, as the same input gives the same bytes.
@@ -32,11 +32,14 @@ from vss_ray.index.schema import BUILD_KEY, CLIPS, record_schema
 from vss_ray.index.tables import PATHS
 from vss_ray.labels import taxonomy
 from vss_ray.run import FAILED, MANIFEST, RUN, Run
+from vss_ray.storage import lease
 from vss_ray.storage.commit import MASKS, RECORDS, commit, passes, read_mask, read_record
 from vss_ray.storage.location import Location
 from vss_ray.storage.parquet import table_of
+from vss_ray.storage.sweep import sweep
 
 OUT = Location.open("faulty://run/out")
+QUIET = Console(quiet=True)
 POINTS = {
     of_pass: config.load("evs", [f"pass={of_pass}", "segmenter.weights=random:mobilenet_v2"]).resolved(has_cuda=False)
     for of_pass in (COARSE, FULL)
@@ -46,7 +49,7 @@ TWO = [
     for name in ("a", "b")
 ]
 KEYS = {(clip.video_id, clip.clip_id) for clip in TWO}
-CALLS = 40
+CALLS = 50
 """More than a pass makes; beyond its last one nothing strikes."""
 
 
@@ -113,14 +116,19 @@ def without_ray() -> Iterator[None]:
         patch.setattr(work, "connect", lambda address: Resources(1, 0))
         patch.setattr(work, "Attempts", lambda *_: None)
         patch.setattr(run, "_versions", dict)
+        # One that was killed has the number of this process, which cannot be: it is dead at once. Nobody else is here.
+        patch.setattr(lease, "SETTLE_SECONDS", 0.0)
+        patch.setattr(lease, "BEAT_SECONDS", 1e6)
         patch.setattr(taxonomy, "load", cache(taxonomy.load))
         yield
 
 
 def segment(of_pass: str) -> Summary:
-    started = Run.start(OUT, POINTS[of_pass], "/in")
-    started.write_manifest(TWO)
-    return work.do(started, TWO, TWO, [], Summary(), limit=None, address=None, console=Console(quiet=True))
+    with lease.lease(OUT, QUIET) as held:
+        sweep(OUT)
+        started = Run.start(OUT, POINTS[of_pass], "/in")
+        started.write_manifest(TWO)
+        return work.do(started, TWO, TWO, [], Summary(), limit=None, address=None, console=QUIET, held=held)
 
 
 def struck(of_pass: str, at: int, trouble: Trouble, for_good: bool = False) -> list[str]:
@@ -158,6 +166,8 @@ def check_that_all_is_whole(before: dict[tuple[str, str], str]) -> None:
     for path in OUT.list():
         if path == RUN:
             Run.open(OUT)
+        elif path == lease.LOCK:
+            continue
         elif path.startswith(MASKS):
             assert len(OUT.read(path)) in (len(f"{name} a") * 50 for name in (COARSE, FULL))
         else:
@@ -187,8 +197,10 @@ def undisturbed() -> dict[str, dict[str, bytes]]:
 
 
 def finish(undisturbed: dict[str, bytes], of_pass: str) -> None:
-    """The same command again, with a good store: once for each clip, the same bytes, tables that agree."""
+    """The same command again, with a good store: let in at once, then once for each clip, the same bytes, tables that
+    agree, and no lock that stays."""
     summary = segment(of_pass)
+    assert not OUT.exists(lease.LOCK)
     assert (summary.clips_failed, summary.clips_done + summary.clips_before) == (0, len(TWO))
     assert content() == undisturbed
 

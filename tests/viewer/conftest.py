@@ -19,10 +19,12 @@ import pytest
 import uvicorn
 from starlette.testclient import TestClient
 
+from tests.followed import commit_object
 from vss_ray import config
 from vss_ray.clips import Clip
 from vss_ray.index.build import compact
 from vss_ray.index.schema import record_schema
+from vss_ray.index.tracks import compact_tracks
 from vss_ray.labels import taxonomy
 from vss_ray.masks import ffv1
 from vss_ray.media.archive import list_videos
@@ -83,7 +85,9 @@ def write_run(out: Location, source: str) -> Run:
     run.write_manifest(sorted(clips, key=lambda clip: (clip.video_id, clip.start)))
     for clip in clips:
         commit_clip(out, clip)
+        commit_object(out, clip, RATE)
     compact(out)
+    compact_tracks(out)
     return run
 
 

@@ -11,6 +11,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from tests.followed import AWAY, SIDE, TOP
 from vss_ray.media.write import write_video
 from vss_ray.storage.location import Location
 from vss_ray.viewer.archive import Archives
@@ -308,3 +309,28 @@ def test_a_run_in_s3(page, s3, drives, make_run, serve, drawn):
         assert page.evaluate(PIXELS, POINTS) == colors(run.taxonomy, drawn(75))
         page.goto(f"{server.url}/?q=pedestrian")
         assert page.locator(".card img").evaluate("image => image.decode().then(() => image.naturalWidth)") == 160
+
+
+def test_boxes_of_objects_move_with_the_video(page, server, ids):
+    page.goto(f"{server.url}/video/{ids['drive']}#t=2.000")
+    shows(page, 25)
+    until(page, "document.getElementById('boxes').dataset.seen === '3'")
+    read = """([x, y]) => {
+        const canvas = document.getElementById("boxes");
+        return canvas.getContext("2d").getImageData(x, y, 1, 1).data[3];
+    }"""
+    left, top = 25, TOP  # frame 25
+    assert page.evaluate(read, [left + SIDE // 2, top + SIDE]) > 0
+    assert page.evaluate(read, [left + SIDE // 2, top + SIDE - 5]) == 0
+    assert page.evaluate(read, [left + 3 * SIDE, top + SIDE]) == 0
+    page.keyboard.press("o")
+    assert not page.is_visible("#boxes")
+    page.keyboard.press("o")
+    assert page.is_visible("#boxes")
+    page.get_by_role("button", name="3 car").click()
+    until(page, "document.getElementById('time').textContent === '0:00.00'")
+    moment = f"#t={(AWAY.start + 0.5) / 12.5:.3f}"
+    page.evaluate(
+        "(to) => { history.replaceState(null, '', to); dispatchEvent(new HashChangeEvent('hashchange')); }", moment
+    )
+    until(page, "document.getElementById('boxes').dataset.seen === ''")

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from tests.followed import AWAY, SIDE, TOP
 from vss_ray.index.language import parse
 from vss_ray.index.query import KEYWORDS
 from vss_ray.viewer.app import build
@@ -240,3 +241,24 @@ def test_a_table_that_changes_is_read_anew(drives, make_run, tmp_path, monkeypat
     assert [clip[3] for clip in about["clips"]] == [None, "full"]
     assert client.get(f"/masks/{video}/{about['clips'][0][0]}").status_code == 404
     assert client.get(f"/thumbnail/{video}?t=0.5").status_code == 200
+
+
+def test_objects_of_a_video_and_their_boxes(client, ids, run):
+    about = client.get(f"/about/{ids['drive']}").json()
+    assert [(each["id"], each["name"], each["first"]) for each in about["objects"]] == [(3, "car", 0.0)]
+    assert about["objects"][0]["seconds"] == pytest.approx((100 - len(AWAY)) / 12.5, abs=0.01)
+    for clip_id, start, *_ in about["clips"]:
+        answer = client.get(f"/boxes/{ids['drive']}/{clip_id}").json()
+        first = round(start * 12.5)
+        assert answer["times"][:2] == pytest.approx([first / 12.5, (first + 1) / 12.5])
+        for number, boxes in enumerate(answer["boxes"], first):
+            assert boxes == ([] if number in AWAY else [[3, number, TOP, number + SIDE, TOP + SIDE]])
+    assert client.get(f"/boxes/{ids['drive']}/nothing").status_code == 404
+    assert client.get(f"/boxes/nobody/{about['clips'][0][0]}").status_code == 404
+
+
+def test_tracks_are_found_by_their_number(client, ids):
+    hits = client.get("/hits", params={"q": "track 3 in right half"}).json()["hits"]
+    assert ids["drive"] in {hit["video_id"] for hit in hits}
+    (hit,) = [hit for hit in hits if hit["video_id"] == ids["drive"]]
+    assert hit["first_frame"] == 80 - SIDE // 2

@@ -17,7 +17,7 @@ from vss_ray.cli.values import as_markup
 from vss_ray.errors import QueryError, VssError
 from vss_ray.printable import printable
 
-for _commands in ("work", "ask", "show", "learn"):  # in the order of `vss --help`
+for _commands in ("work", "objects", "ask", "show", "learn"):  # in the order of `vss --help`
     import_module(f"{__name__}.{_commands}")
 
 

@@ -12,7 +12,7 @@ from vss_ray.cli.values import as_markup
 from vss_ray.run import Run
 from vss_ray.storage.location import Location
 
-FORMATS = "cityscapes, coco, cvat, davis, fiftyone, overlay, png, rerun, webdataset, or your own module's dotted path."
+FORMATS = "cityscapes, coco, cvat, davis, fiftyone, mot, overlay, png, rerun, webdataset, or a module's dotted path."
 
 
 @app.command()

@@ -189,8 +189,9 @@ def status(
     done = {key: best for key, best in passes(run.location).items() if key in planned}
     coarse = [key for key, best in done.items() if best == COARSE]
     if compact:
-        with lease(run.location, progress):
+        with lease(run.location, progress) as held:
             full = in_full(run.location)
+            held.check()
             compact_tables(run.location, list(planned))
             drop_superseded(run.location, full)
     seconds = {key: row["stop_seconds"] - row["start_seconds"] for key, row in planned.items()}

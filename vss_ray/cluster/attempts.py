@@ -5,13 +5,14 @@ entered in a ledger before it is begun and struck out when it ends, in whatever 
 to be begun once more has taken a worker with it. Ray's restarts are the loop; here they are only counted.
 
 A worker that dies of a signal leaves a trace in a file on its node. One that takes too long is ended, with a trace, by
-a thread that needs neither the interpreter nor its lock (``faulthandler``). One that leaves an empty file was killed
-from outside.
+a thread that needs neither the interpreter nor its lock (``faulthandler``). One that has lost its GPU ends itself, and
+leaves the error. One that leaves an empty file was killed from outside.
 """
 
 from __future__ import annotations
 
 import faulthandler
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,6 +30,7 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from vss_ray.clips import Clip
+from vss_ray.cluster.lost_gpu import lost_gpu
 from vss_ray.errors import VssError
 
 MOST = 3
@@ -50,6 +52,8 @@ SIGNALS = {
     "Floating": "SIGFPE",
 }
 """How ``faulthandler`` calls them."""
+LOST = "Lost GPU: "
+"""How the trace of a worker begins that ended itself."""
 FRAME = re.compile(r'most recent call first\):\s*File "(?:.*/)?(?P<file>[^"/]+)", line (?P<line>\d+) in (?P<name>\S+)')
 
 
@@ -62,7 +66,7 @@ class Deadly(VssError):
 
 
 class WorkerDied(Deadly):
-    """By a signal, or with its node."""
+    """By a signal, with its node, or because its GPU was lost."""
 
 
 class TimedOut(Deadly):
@@ -112,6 +116,8 @@ class Attempts:
         Raises:
             WorkerDied: One of them has been begun as often as it may, and did not end.
             TimedOut: The same, the last time because of the watchdog.
+
+        An error after which this process can use its GPU no more ends the process.
         """
         keys = list(work)
         with NamedTemporaryFile(prefix="vss-ray-", suffix=".trace") as file:
@@ -124,6 +130,13 @@ class Attempts:
             faulthandler.dump_traceback_later(seconds, exit=True, file=file)
             try:
                 yield
+            except Exception as error:
+                if lost := lost_gpu(error):
+                    # Every other clip would fail here as well. What still stands in the ledger is tried elsewhere.
+                    file.write(f"{LOST}{lost}".encode())
+                    file.flush()
+                    os._exit(1)
+                raise
             finally:
                 faulthandler.cancel_dump_traceback_later()
                 faulthandler.enable(all_threads=False)  # back to Ray's log
@@ -204,6 +217,9 @@ def _deadly(what: str, places: Sequence[Place], seconds: float) -> Deadly:
     elif trace.startswith("Timeout"):
         step = "raise clip_timeout_seconds, or repair or remove it, and run again with --retry-failed"
         return TimedOut(f"{tried} and not done after {seconds:,.0f} s{where}; {step}", len(places), None)
+    elif trace.startswith(LOST):
+        happened, signal = f"it left its worker without a GPU ({trace.removeprefix(LOST)})", None
+        step = "see to that GPU (dmesg, nvidia-smi -q), or repair or remove it"
     elif not trace:
         happened, signal = "its worker was killed without a trace, most likely because memory ran out", "SIGKILL"
         step = "give workers more memory or fewer neighbors"

@@ -83,8 +83,9 @@ def evaluate(
     """
     resources = connect(address)
     tasks = [{"sequence": number, "name": name} for number in range(len(sequences)) for name in names]
+    actor: Any = Evaluate
     rows = ray.data.from_items(tasks, override_num_blocks=len(tasks)).map(
-        Evaluate,
+        actor,
         fn_constructor_args=(dataset, list(sequences), weights),
         compute=ActorPoolStrategy(size=min(resources.cpus, len(tasks)), max_tasks_in_flight_per_actor=1),
         num_cpus=1,

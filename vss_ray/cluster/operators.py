@@ -25,6 +25,7 @@ from vss_ray import stages
 from vss_ray.addresses import without_secrets
 from vss_ray.clips import COARSE, Clip
 from vss_ray.cluster.attempts import Attempts, Deadly
+from vss_ray.cluster.full_disk import full_disk
 from vss_ray.cluster.rows import Row, Story, split
 from vss_ray.config import OperatingPoint
 from vss_ray.errors import ModelError, VssError
@@ -293,6 +294,7 @@ def _watched(attempts: Attempts | None, stage: str, clips: Sequence[Clip]) -> Ab
 
 def told(error: Exception) -> dict[str, Any]:
     """What a failure says of its cause."""
+    error = full_disk(error) or error
     told = {"error": type(error).__name__, "message": explained(error)}
     return {**told, "attempts": error.attempts, "signal": error.signal} if isinstance(error, Deadly) else told
 

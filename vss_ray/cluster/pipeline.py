@@ -59,8 +59,7 @@ def label_clips(run: Run, clips: Sequence[Clip], resources: Resources, attempts:
         RayError: The pipeline broke, such as because an actor is gone that Ray does not start again.
         ExecutionTimeoutError: It does not get anywhere.
     """
-    # It would write a line for each task into two files that never rotate.
-    logging.getLogger("ray.data").setLevel(os.environ.get("RAY_DATA_LOG_LEVEL", "WARNING"))
+    quieten()
     context = DataContext.get_current()
     # The first clips are decoded while the networks load; the object store bounds how many.
     context.wait_for_min_actors_s = -1
@@ -73,6 +72,11 @@ def label_clips(run: Run, clips: Sequence[Clip], resources: Resources, attempts:
     labelled.context.execution_no_progress_timeout_s = attempts.longest(tasks)
     for batch in labelled.iter_batches(batch_size=1, batch_format="pyarrow"):
         yield from split(batch)
+
+
+def quieten() -> None:
+    """Ray Data would write a line for each task into two files that never rotate."""
+    logging.getLogger("ray.data").setLevel(os.environ.get("RAY_DATA_LOG_LEVEL", "WARNING"))
 
 
 def on_cores(run: Run, clips: Sequence[Clip], resources: Resources, placed: Placement, attempts: Attempts) -> Dataset:

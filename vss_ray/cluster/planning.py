@@ -9,6 +9,7 @@ import ray
 
 from vss_ray.clips import Clip, video_id
 from vss_ray.cluster.attempts import FLOOR_SECONDS, Attempts
+from vss_ray.cluster.full_disk import DiskFullError
 from vss_ray.cluster.operators import told
 from vss_ray.errors import StorageError, VideoError
 from vss_ray.failures import Failure
@@ -47,6 +48,9 @@ def plan_archive(
         clip_seconds: Wanted length of a clip.
         limits: What a file may ask for.
         attempts: Told what is worked on; None: counted for this plan alone.
+
+    Raises:
+        DiskFullError: A machine has no room left on its own disk.
     """
     named = [entry for entry in entries if _printable(entry.url) == entry.url]
     clips: list[Clip] = []
@@ -63,6 +67,9 @@ def plan_archive(
     for planned, unreadable in ray.get(tasks):
         clips += planned
         failures += unreadable
+    for failure in failures:
+        if failure.error == DiskFullError.__name__:
+            raise DiskFullError(failure.message)
     return Plan(sorted(clips, key=lambda c: (c.video_id, c.start)), sorted(failures, key=lambda f: f.source))
 
 

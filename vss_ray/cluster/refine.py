@@ -46,8 +46,8 @@ def refine(out: str, query: str, *, address: str | None, console: Console) -> Su
     unreadable = [failure for failure in run.failures() if failure.clip_id is None]
     about = {"pass": run.point.pass_, "query": query, "spans": len(spans), "clips_found": len(wanted)}
     summary = Summary(began=began, about=about)
-    with lease(run.location, console), patient():
-        return do(run, planned, wanted, unreadable, summary, limit=None, address=address, console=console)
+    with lease(run.location, console) as held, patient():
+        return do(run, planned, wanted, unreadable, summary, limit=None, address=address, console=console, held=held)
 
 
 def touched(clips: Iterable[Clip], spans: Iterable[tuple[str, float, float]]) -> list[Clip]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from functools import cache
 
 from rich.console import Console
 
 from vss_ray import trust
+from vss_ray.addresses import absolute
 from vss_ray.clips import Clip
 from vss_ray.cluster.attempts import Attempts
 from vss_ray.cluster.planning import out_of_reach, plan_archive
@@ -64,7 +64,7 @@ def segment(
     # Before Ray starts: what is wrong here should be told at once.
     point.describe()
     location.check_writable()
-    with lease(location, console), patient():
+    with lease(location, console) as held, patient():
         sweep(location)
         before = Run.open(location).failures() if retry_failed or content_of(location) else []
         left_alone = {each.source: each for each in before if each.is_quarantined and each.clip_id is None}
@@ -72,16 +72,17 @@ def segment(
             left_alone.clear()
         resources = connect(address)
         attempts = Attempts(point.clip_attempts, point.clip_timeout_seconds)
-        absolute = source.rstrip("/") if "://" in source else os.path.abspath(os.path.expanduser(source))
         tried = [entry for entry in entries if entry.url not in left_alone]
         planned = cache(lambda: plan_archive(tried, point.clip_seconds, point.limits, attempts))
         settled = settle(location, point.resolved(resources.gpus > 0), lambda: planned().clips, console, attempts)
-        run = Run.start(location, settled.point, absolute, settled.notes)
+        held.check()
+        run = Run.start(location, settled.point, absolute(source), settled.notes)
         plan = planned()
         unreadable = plan.failures + [left_alone[entry.url] for entry in entries if entry.url in left_alone]
         known = [Clip.from_row(row) for row in run.manifest_rows()] if location.exists(MANIFEST) else []
         clips = [*with_known_parts(plan.clips, known), *out_of_reach(plan, known)]
         clips.sort(key=lambda clip: (clip.video_id, clip.start))
+        held.check()
         run.write_manifest(clips)
         console.print(f"{len(entries)} videos, {len(clips)} clips", highlight=False)
         summary = Summary(began=began, videos_failed=len(unreadable), about={"pass": point.pass_})
@@ -97,4 +98,5 @@ def segment(
             trace=trace,
             attempts=attempts,
             retry_failed=retry_failed,
+            held=held,
         )

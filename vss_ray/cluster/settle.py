@@ -122,6 +122,6 @@ def _decoded(clip: Clip, count: int, attempts: Attempts) -> list[NDArray[np.uint
                     pictures.append(frame.rgb(*frame.size))
                 if number >= max(wanted):
                     break
-    except VssError:  # the run itself will tell
+    except (VssError, OSError):  # the run itself will tell
         pass
     return pictures

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from vss_ray.clips import FULL, Clip
 from vss_ray.cluster.attempts import Attempts
+from vss_ray.cluster.full_disk import DiskFullError, full_disk
 from vss_ray.cluster.parts import cut_where_size_changes
 from vss_ray.cluster.pipeline import label_clips
 from vss_ray.cluster.progress import Progress
@@ -24,6 +25,7 @@ from vss_ray.failures import Failure
 from vss_ray.index.build import compact
 from vss_ray.run import Run
 from vss_ray.storage.commit import drop_superseded, in_full, passes
+from vss_ray.storage.lease import Held
 
 CUT_OFF = 3
 """Clips in a row that storage fails; then SOURCE or OUT is away, and all others would fail as well. One alone may be a
@@ -51,6 +53,7 @@ def do(
     trace: Trace | None = None,
     attempts: Attempts | None = None,
     retry_failed: bool = False,
+    held: Held,
 ) -> Summary:
     """Do the wanted clips that the run's pass has not done yet; a coarse pass leaves those alone that are done in full.
 
@@ -71,9 +74,11 @@ def do(
         attempts: Of this command; None: counted from here on.
         retry_failed: Only clips that failed before, and those of files that did; else what is in quarantine is left
             alone.
+        held: OUT.
 
     Raises:
         StorageError: OUT cannot be read or takes nothing any more, or SOURCE is away; the same command goes on.
+        DiskFullError: A machine has no room left on its own disk; the same command goes on.
     """
     of_pass = run.point.pass_
     best = passes(run.location)
@@ -106,7 +111,7 @@ def do(
             resources = connect(address)
             console.print(f"working on {resources.cpus} cores and {resources.gpus} GPUs", highlight=False)
             attempts = attempts or Attempts(run.point.clip_attempts, run.point.clip_timeout_seconds)
-            work = Work(run, resources, attempts, summary, Progress(console, seconds), trace, failures)
+            work = Work(run, resources, attempts, summary, Progress(console, seconds), trace, failures, held)
             work.do(pending)
             tried = [failures[key] for key in map(key_of, pending) if key in failures]
             planned, cut = cut_where_size_changes(run, planned, tried)
@@ -118,6 +123,7 @@ def do(
                 work.do(parts)
                 pending = [*pending, *parts]
     finally:
+        held.check()
         run.write_failures([*unreadable, *failures.values()])
         full = in_full(run.location)
         compact(run.location, [key_of(clip) for clip in planned])
@@ -140,6 +146,7 @@ class Work:
     trace: Trace | None
     failures: dict[Key, Failure]
     """Kept up to date, clip by clip."""
+    held: Held
     cut_off: int = 0
     """Clips in a row that storage failed, up to now."""
 
@@ -167,11 +174,16 @@ class Work:
                 if left.pop(key_of(row.clip), None) is not None:  # Ray may tell twice of what it did twice
                     self._tell(row)
         except (RayError, ExecutionTimeoutError) as error:
+            if full := full_disk(error):
+                raise self._stopped(full) from error
             return list(left.values()), error
         return list(left.values()), None
 
     def _tell(self, row: Row) -> None:
+        self.held.check(look=False)
         failure = row.story.failure
+        if failure is not None and failure.error == DiskFullError.__name__:  # not of the clip, so not written down
+            raise self._stopped(DiskFullError(failure.message))
         if failure is None:
             self.failures.pop(key_of(row.clip), None)
             self.summary.add(row)
@@ -188,6 +200,9 @@ class Work:
             self.trace.add(row)
         if not self._was_killed(row.clip):
             self.progress.add(row.clip.stop_seconds - row.clip.start_seconds, self.summary.first_work)
+
+    def _stopped(self, error: DiskFullError) -> DiskFullError:
+        return DiskFullError(f"{error}; {self.summary.clips_done} clips are done, and it does the others")
 
     def _was_killed(self, clip: Clip) -> bool:
         failure = self.failures.get(key_of(clip))

@@ -10,7 +10,7 @@ from vss_ray.errors import ConfigError
 from vss_ray.export.folder import Folder
 from vss_ray.export.formats import Format
 from vss_ray.export.resume import Made
-from vss_ray.export.walk import Selection, Walk
+from vss_ray.export.walk import Of, Selection, Walk
 from vss_ray.run import Run
 from vss_ray.storage.location import Location
 
@@ -42,7 +42,8 @@ def export(
     made: Format = module.build(chosen)
     if made.local and "://" in dest:
         raise ConfigError(f"{format_name} writes whole videos, to a local folder; got {dest}; copy them afterwards")
-    walk, folder = Walk(run, selection), Folder(Location.open(dest))
+    of: Of = getattr(chosen, "of", "classes")
+    walk, folder = Walk(run, selection, of), Folder(Location.open(dest))
     if folder.location == run.location:
         raise ConfigError(f"{dest} is the run itself; choose another folder, inside it if you like")
     folder.claim(

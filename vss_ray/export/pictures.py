@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vss_ray.errors import VssError
+from vss_ray.labels.taxonomy import voc_color
 from vss_ray.masks._matroska import LabelMap
 
 QUALITY = 95
@@ -38,6 +39,11 @@ def palette_png(ids: NDArray[np.uint8], palette: NDArray[np.uint8]) -> bytes:
     header = gray[8 + 8 : HEADER - 4]
     indexed = header[:9] + b"\x03" + header[10:]
     return gray[:8] + _chunk(b"IHDR", indexed) + _chunk(b"PLTE", palette.tobytes()) + gray[HEADER:]
+
+
+def object_palette() -> NDArray[np.uint8]:
+    """(256, 3) RGB, by the rule of PASCAL VOC, as DAVIS has it: no object is black."""
+    return np.array([voc_color(index) for index in range(256)], np.uint8)
 
 
 def rgb_png(image: NDArray[np.uint8], areas: bool = False) -> bytes:

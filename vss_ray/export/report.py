@@ -11,9 +11,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
 
 from vss_ray.config import FAMILIES
-from vss_ray.export.classes import things
 from vss_ray.export.report_charts import HEIGHT, Area, Scatter, agreement_text, heat, scatter, stacked
 from vss_ray.export.report_facts import COLUMNS, FARTHEST, STRIP, Facts, Strip, gather
+from vss_ray.labels.things import things
 from vss_ray.run import Run
 
 HEAT_ROWS = 3

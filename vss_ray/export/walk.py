@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, repeat
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -29,8 +29,11 @@ from vss_ray.run import Run
 from vss_ray.storage.commit import committed, read_mask, read_record
 from vss_ray.storage.location import Location
 
-FACTS = ("pts_seconds", "is_keyframe", "key_distance", "unreliable", "area")
-"""Columns of a frame's row that exports may tell."""
+FACTS = ("pts_seconds", "is_keyframe", "key_distance", "unreliable", "area", "tracks")
+"""Columns of a frame's row that exports may tell; the last one is that of objects, which lack those in between."""
+
+Of = Literal["classes", "objects", "things"]
+"""What masks hold: classes, or ids of objects, those pointed at or those found; see ``index.tracks``."""
 
 T = TypeVar("T")
 
@@ -63,7 +66,7 @@ class Sample:
     """Which span of the query it lies in, from 0 in each video; 0 where there is no query."""
     pts_seconds: float
     ids: LabelMap | None
-    """(H, W) class per pixel; None: its clip is not done."""
+    """(H, W) class per pixel, or object, 0 where there is none; None: its clip is not done."""
     image: NDArray[np.uint8] | None
     """(H, W, 3) RGB; None where no pixels were asked for."""
     facts: dict[str, Any]
@@ -112,7 +115,8 @@ class Piece:
         masks = enumerate(decode_masks(read_mask(self.location, self.row), (self.row["height"], self.row["width"])))
         masks = _chosen(masks, places.tolist(), self.row["mask_path"])
         pictures = self._pictures() if pixels else repeat(None)
-        facts = self.frames.select(FACTS).take(places).to_pylist()
+        columns = [name for name in FACTS if name in self.frames.column_names]
+        facts = self.frames.select(columns).take(places).to_pylist()
         rest = zip(self.names, self.numbers, self.spans, facts, masks, strict=True)
         for (name, number, span, row, ids), picture in zip(rest, pictures, strict=False):
             image = None if picture is None else picture.rgb(self.clip.height, self.clip.width)
@@ -128,11 +132,11 @@ class Piece:
 class Walk:
     """A way through a run."""
 
-    def __init__(self, run: Run, selection: Selection) -> None:
+    def __init__(self, run: Run, selection: Selection, of: Of = "classes") -> None:
         """Ask the index where to go; nothing is decoded yet.
 
         Raises:
-            ConfigError: There is no such video.
+            ConfigError: There is no such video, or no objects.
             QueryError: ``where`` cannot be understood.
             StorageError: OUT cannot be read, or it has no tables to ask.
         """
@@ -149,7 +153,12 @@ class Walk:
                 known = ", ".join(list(self._places)[:20])
                 raise ConfigError(f"no video {selection.video_id!r} in {run.location.root}; there is {known}")
             self._places = {selection.video_id: self._places[selection.video_id]}
-        self._done = committed(run.location)
+        self.location = run.location if of == "classes" else Location.open(run.location.url(of))
+        """Where masks and records are."""
+        self._done = committed(self.location)
+        if of != "classes" and not self._done:
+            how = " --init FILE" if of == "objects" else ""
+            raise ConfigError(f"{run.location.root} holds no {of} yet; run `vss track SOURCE OUT{how}` first")
         self._spans: dict[str, list[tuple[float, float]]] | None = None
         if selection.where is not None:
             self._spans = defaultdict(list)
@@ -185,7 +194,7 @@ class Walk:
             if not self._may_hold(clip):
                 continue
             if (clip.video_id, clip.clip_id) in self._done:
-                row, frames = read_record(self.run.location, clip.video_id, clip.clip_id)
+                row, frames = read_record(self.location, clip.video_id, clip.clip_id)
                 numbers = frames["frame"].to_numpy()
                 numbers, spans = self._inside(video_id, numbers, frames["pts_seconds"].to_numpy())
             elif unfinished and self._spans is None:
@@ -197,7 +206,7 @@ class Walk:
             firsts = firsts[slots > taken]
             if len(firsts):
                 taken = int(slots[-1])
-                yield Piece(self.run.location, clip, numbers[firsts], spans[firsts], row, frames)
+                yield Piece(self.location, clip, numbers[firsts], spans[firsts], row, frames)
 
     def _may_hold(self, clip: Clip) -> bool:
         """Whether a span reaches into the clip: most records need not be read for a query."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from itertools import product
 
-from vss_ray.index.query import And, Change, Comparison, Condition, Count, Event, Not, Operator, Or, Region
+from vss_ray.index.query import And, Change, Comparison, Condition, Count, Event, Not, Operator, Or, Region, Track
 
 SECOND = 1.0
 """How long something must have been away to enter or leave; how far back changes look."""
@@ -75,6 +75,16 @@ reaches_{n} AS (
 ), """
 
 
+FOLLOWED = """\
+moments_{n} AS (
+    SELECT here.* FROM frames_asked here SEMI JOIN (
+        SELECT video_id, frame FROM tracks WHERE track = {number} AND area > 0{inside}
+    ) seen USING (video_id, frame)
+), """
+
+Momentary = Change | Event | Track
+"""What is answered first, as a set of frames."""
+
 OPPOSITE: dict[Operator, Operator] = {">": "<=", ">=": "<", "<": ">=", "<=": ">", "=": "!=", "!=": "="}
 
 
@@ -89,9 +99,9 @@ class Conditions:
         self.parameters: dict[str, float | int] = {}
         self.moments: list[str] = []
         """Common table expressions ``moments_1``, ``moments_2``, ...: frames by themselves."""
-        self._written: dict[Change | Event, tuple[int, bool]] = {}
+        self._written: dict[Momentary, tuple[int, bool]] = {}
 
-    def exact(self, condition: Condition, given: Change | Event | None = None) -> str:
+    def exact(self, condition: Condition, given: Momentary | None = None) -> str:
         """True for the frames that satisfy it; ``given`` is a term that is known to hold."""
         match condition:
             case Not(part):
@@ -100,7 +110,7 @@ class Conditions:
                 return " AND ".join(f"({self.exact(part, given)})" for part in parts)
             case Or(parts):
                 return " OR ".join(f"({self.exact(part)})" for part in parts)
-            case Change() | Event():
+            case Change() | Event() | Track():
                 if condition == given:
                     return "true"
                 number, is_held = self._moments(condition)
@@ -119,15 +129,15 @@ class Conditions:
                 return word.join(f"({self.possible(part, negated)})" for part in parts)
             case Event(part) if not negated:
                 return self._comparison(part)
-            case Change() | Event():
+            case Change() | Event() | Track():
                 return "true"
             case _:
                 return f"NOT ({self._comparison(condition)})" if negated else self._comparison(condition)
 
-    def source(self, condition: Condition) -> tuple[str, Change | Event | None]:
+    def source(self, condition: Condition) -> tuple[str, Momentary | None]:
         """Where the frames that can satisfy it are found: among moments that all must be, or in the whole table."""
         for part in condition.parts if isinstance(condition, And) else (condition,):
-            if isinstance(part, Change | Event) and self._moments(part)[1]:
+            if isinstance(part, Momentary) and self._moments(part)[1]:
                 return f"moments_{self._moments(part)[0]}", part
         return "frames_asked", None
 
@@ -152,14 +162,18 @@ class Conditions:
         sums = [f"{self._bound(weight)} * ({' + '.join(names)})" for weight, names in by_weight.items()]
         return f"(({' + '.join(sums)}) / {SIDE * SIDE * FULL_CELL})::FLOAT"
 
-    def _moments(self, term: Change | Event) -> tuple[int, bool]:
+    def _moments(self, term: Momentary) -> tuple[int, bool]:
         """Number of the frames that decide a term, and whether it holds on them or on all others."""
         if term not in self._written:
             number = len(self._written) + 1
-            is_held = isinstance(term, Event) or not holds(0.0, term.operator, term.share)
+            is_held = isinstance(term, Event | Track) or not holds(0.0, term.operator, term.share)
             self._written[term] = number, is_held
-            self.parameters["second"] = SECOND
-            if isinstance(term, Event):
+            if not isinstance(term, Track):
+                self.parameters["second"] = SECOND
+            if isinstance(term, Track):
+                inside = "" if term.region is None else self._center_within(term.region)
+                self.moments.append(FOLLOWED.format(n=number, number=self._bound(term.number), inside=inside))
+            elif isinstance(term, Event):
                 template = ENTERS if term.kind == "enters" else LEAVES
                 self.moments.append(template.format(n=number, holds=self._comparison(term.part)))
             else:
@@ -176,6 +190,16 @@ class Conditions:
                     )
                 )
         return self._written[term]
+
+    def _center_within(self, region: Region) -> str:
+        """The center of mass of an object that is seen; what lies on a border is on its far side, at the rim inside."""
+        parts = []
+        for name, (low, high) in {"x": region.columns, "y": region.rows}.items():
+            if low > 0:
+                parts.append(f" AND {name} >= {self._bound(low)}")
+            if high < 1:
+                parts.append(f" AND {name} < {self._bound(high)}")
+        return "".join(parts)
 
     def _column(self, name: str) -> str:
         """A whole number of the table, as one that may be added up."""

@@ -33,6 +33,7 @@ from vss_ray.index.query import (
     Query,
     Region,
     Side,
+    Track,
 )
 from vss_ray.labels.taxonomy import Taxonomy
 
@@ -63,6 +64,7 @@ WORDS = {
     "LPAR": "'('",
     "_COUNT": "'count(...)'",
     "_CHANGES": "'changes in'",
+    "_TRACK": "'track 1'",
     "_WITHIN": "'in left half'",
     "EVENT": "'enters' or 'leaves'",
     "_AND": "'and'",
@@ -165,6 +167,11 @@ class _Reader(Transformer_NonRecursive):
         if value != int(value) or value > MOST_OBJECTS:
             raise self._refusal(number, f"objects are counted in whole numbers up to {MOST_OBJECTS}")
         return Count(classes, OPERATORS[operator], int(value))
+
+    def track(self, number: Token, region: Region | None) -> Track:
+        if not re.fullmatch("[0-9]+", number) or not 1 <= int(number) <= MOST_OBJECTS:
+            raise self._refusal(number, f"objects that are followed have whole numbers from 1 to {MOST_OBJECTS}")
+        return Track(int(number), region)
 
     def sum(self, *names: str) -> tuple[str, ...]:
         return tuple(dict.fromkeys(names))

@@ -83,6 +83,20 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Track:
+    """An object that was followed is seen, with its center of mass in a region if there is one."""
+
+    number: int
+    """Of the object in its video."""
+    region: Region | None = None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """None: it is asked for by its number."""
+        return ()
+
+
+@dataclass(frozen=True)
 class Not:
     """The opposite."""
 
@@ -103,7 +117,7 @@ class Or:
     parts: tuple[Condition, ...]
 
 
-Term = Comparison | Count | Change | Event
+Term = Comparison | Count | Change | Event | Track
 Condition = Term | Not | And | Or
 
 
@@ -140,7 +154,7 @@ def terms(condition: Condition, negated: bool = False) -> Iterator[tuple[Term, b
             yield condition, negated
 
 
-def compared(term: Term) -> Comparison | Count | Change:
+def compared(term: Term) -> Comparison | Count | Change | Track:
     """The term itself, or what the event is about."""
     return term.part if isinstance(term, Event) else term
 
@@ -158,6 +172,8 @@ def wanted(condition: Condition) -> tuple[str, ...]:
     }
 
     def is_asked(term: Term, negated: bool) -> bool:
+        if isinstance(term, Track):
+            return False
         if isinstance(term, Event):  # not to be a first or a last moment says nothing of what is there
             return not negated and term.part.operator in asks[False]
         return term.operator in asks[negated]
@@ -199,6 +215,8 @@ def _condition(condition: Condition) -> str:
             return f"changes in {_sum(classes)} {operator} {_number(share, percent=True)}%"
         case Event(part, kind):
             return f"{_condition(part)} {kind}"
+        case Track(number, region):
+            return f"track {number}" if region is None else f"track {number} in {_region(region)}"
         case Not(part):
             return f"not {_operand(part)}"
         case And(parts):

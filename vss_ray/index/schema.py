@@ -158,3 +158,24 @@ def stored_schema(num_classes: int) -> pa.Schema:
         ],
         METADATA,
     )
+
+
+_POSITION = [
+    _column("track", pa.int32(), "", "the object: 1 to 1000 where somebody pointed at it, more where it was found"),
+    _column("class_name", pa.string(), "", "its class; null: not known", True),
+    _column("left", pa.int32(), "px", "of the box around what is seen of it; null: nothing is", True),
+    _column("top", pa.int32(), "px", "of the same", True),
+    _column("right", pa.int32(), "px", "of the same, outside", True),
+    _column("bottom", pa.int32(), "px", "of the same, outside", True),
+    _column("x", pa.float32(), "share", "center of mass, of the width; null: nothing is seen", True),
+    _column("y", pa.float32(), "share", "the same, of the height", True),
+    _column("area", pa.float32(), "share", "of the picture"),
+    _column("score", pa.float32(), "", "how sure it is that this is the object, about 0 to 1"),
+    _column("state", pa.string(), "", "tracked, occluded (away for moments), lost, or found (the first frame after)"),
+]
+
+TRACK_RECORD = pa.schema([*_FRAME[:4], pa.field("tracks", pa.list_(pa.struct(_POSITION)), False)])
+"""Frame rows of a commit record of objects: every object of the video on every frame."""
+
+TRACKS = pa.schema([*_FRAME[:4], *_POSITION], METADATA)
+"""One row for every object and frame, sorted by video, frame and object."""

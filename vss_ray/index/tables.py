@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vss_ray.errors import StorageError
+from vss_ray.index import schema
 from vss_ray.index.ranges import RangedFiles
 from vss_ray.index.schema import BUILD_KEY, CELLS, CLIPS, SCHEMA_VERSION, VERSION_KEY, keyframes_schema, stored_schema
 from vss_ray.labels.taxonomy import Taxonomy
@@ -21,6 +22,9 @@ from vss_ray.storage.location import Location, MissingError
 
 PATHS = {name: f"tables/{name}.parquet/part-0.parquet" for name in ("clips", "frames", "keyframes")}
 """Where the tables are in OUT."""
+
+TRACKS_PATH = "tables/tracks.parquet/part-0.parquet"
+"""Of the objects that were followed, where some were."""
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 REBUILD = "run `vss status OUT --compact` to make it anew"
@@ -30,6 +34,7 @@ REPLACED_SECONDS, AGAIN_SECONDS = 5.0, 0.05
 Footers = Mapping[str, pq.FileMetaData]
 """By the name of the table."""
 
+TRACKS = "tracks"
 STORED, WIDE = "stored", "wide"
 """Views of the frames as they are stored, every number in a column of its own: see ``schema.stored_schema``."""
 
@@ -48,7 +53,7 @@ LOCK = "SET allowed_directories = ['vss://']; SET enable_external_access = false
 def connect(
     location: Location, taxonomy: Taxonomy, further: Mapping[str, str] = NOTHING
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A DuckDB connection with the views ``clips``, ``frames`` and ``keyframes``; see ``schema`` for their columns.
+    """A DuckDB connection with the views ``clips``, ``frames``, ``keyframes`` and ``tracks``; see ``schema``.
 
     The view ``wide`` holds the frames as well, with ``area_3`` for ``area[4]``: a question about one class that asks it
     reads that class alone, where a list is put together from all of them. Its rows come in the order of ``place``.
@@ -61,6 +66,8 @@ def connect(
     Raises:
         StorageError: There are no tables, they cannot be read, or they are of another version or other classes.
     """
+    if location.exists(TRACKS_PATH):
+        further = {**further, TRACKS: TRACKS_PATH}
     files, footers = _opened(location, {**PATHS, **further})
     with (
         closing(files),
@@ -73,6 +80,8 @@ def connect(
             connection.execute(CACHE)
             for name in (*PATHS, *further):
                 connection.read_parquet(f"vss://{name}").create_view(STORED if name == "frames" else name)
+            if TRACKS not in further:
+                connection.register(TRACKS, schema.TRACKS.empty_table())
             if num_classes == 0:  # a run that has no clip yet
                 connection.register(STORED, stored_schema(len(taxonomy)).empty_table())
             connection.execute(f"CREATE VIEW {WIDE} AS SELECT *, pts_seconds + lasts AS stop_seconds FROM {STORED}")

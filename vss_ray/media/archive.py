@@ -9,11 +9,13 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import fsspec.core
 
 from vss_ray.addresses import check_address, without_secrets
 from vss_ray.errors import StorageError, VideoError
+from vss_ray.listing import files_below
 from vss_ray.media.remote import is_remote, storage_error, storage_errors
 
 log = logging.getLogger(__name__)
@@ -29,7 +31,7 @@ LISTS = (".txt", ".lst")
 MAGIC = re.compile(r"[*?\[]")
 
 
-@dataclass(frozen=True, kw_only=True, order=True)
+@dataclass(frozen=True, kw_only=True, order=True, slots=True)
 class ArchiveEntry:
     """One file of the archive."""
 
@@ -111,25 +113,25 @@ def _local_entry(path: str, root: str) -> ArchiveEntry:
 
 
 def _remote(source: str) -> list[ArchiveEntry]:
-    filesystem, path = fsspec.core.url_to_fs(source)
-    filesystem.invalidate_cache()
+    filesystem, path = fsspec.core.url_to_fs(source, use_listings_cache=False)
     if MAGIC.search(path):
-        root, found, any_suffix = _fixed_part(path), filesystem.glob(path, detail=True), _names_suffix(path)
+        root, any_suffix = _fixed_part(path), _names_suffix(path)
+        found = _files(filesystem.glob(path, detail=True))
     elif filesystem.info(path)["type"] == "directory":
-        root, found, any_suffix = path, filesystem.find(path, detail=True), False
+        root, found, any_suffix = path, files_below(filesystem, path), False
     elif path.endswith(LISTS):
         return _listed(source, posixpath.dirname(source))
     else:
-        root, found, any_suffix = posixpath.dirname(path), {path: filesystem.info(path)}, True
+        root, found, any_suffix = posixpath.dirname(path), _files({path: filesystem.info(path)}), True
     return [
-        ArchiveEntry(
-            relative_path=posixpath.relpath(name, root),
-            url=filesystem.unstrip_protocol(name),
-            size_bytes=info["size"] or 0,
-        )
-        for name, info in found.items()
-        if info["type"] == "file" and _wanted(posixpath.relpath(name, root), any_suffix)
+        ArchiveEntry(relative_path=relative, url=filesystem.unstrip_protocol(name), size_bytes=size)
+        for name, size in found
+        if _wanted(relative := posixpath.relpath(name, root), any_suffix)
     ]
+
+
+def _files(found: Any) -> Iterator[tuple[str, int]]:
+    return ((name, info["size"] or 0) for name, info in found.items() if info["type"] == "file")
 
 
 def _listed(listing: str, folder: str) -> list[ArchiveEntry]:

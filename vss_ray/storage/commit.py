@@ -22,7 +22,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection
+import sys
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -94,7 +95,11 @@ def committed(location: Location) -> set[tuple[str, str]]:
 
 def passes(location: Location) -> dict[tuple[str, str], Pass]:
     """The best pass that each clip has been through, by (video_id, clip_id), for every clip that is done."""
-    return {key: FULL if FULL in found else COARSE for key, found in _found(location, RECORDS).items()}
+    best: dict[tuple[str, str], Pass] = {}
+    for key, of_pass in _found(location, RECORDS):
+        if of_pass == FULL or key not in best:
+            best[key] = of_pass
+    return best
 
 
 def in_full(location: Location) -> set[tuple[str, str]]:
@@ -110,11 +115,17 @@ def drop_superseded(location: Location, full: Collection[tuple[str, str]]) -> No
         full: ``in_full`` as it was before the tables were made that are there now: those name the full masks of these
             clips. What a worker that outlived its driver has committed since then waits for the next time.
     """
-    records = _found(location, RECORDS)
-    for folder, found in ((RECORDS, records), (MASKS, _found(location, MASKS))):
-        for key, of_passes in found.items():
-            if COARSE in of_passes and FULL in records.get(key, ()) and key in full:
-                location.delete(_path(folder, *key, COARSE))
+    done = set()
+    coarse: list[tuple[str, tuple[str, str]]] = []
+    for key, of_pass in _found(location, RECORDS):
+        if of_pass == COARSE:
+            coarse.append((RECORDS, key))
+        elif key in full:
+            done.add(key)
+    coarse += [(MASKS, key) for key, of_pass in _found(location, MASKS) if of_pass == COARSE]
+    for folder, key in coarse:
+        if key in done:
+            location.delete(_path(folder, *key, COARSE))
 
 
 def read_record(location: Location, video_id: str, clip_id: str) -> tuple[dict[str, Any], pa.Table]:
@@ -164,17 +175,15 @@ def _best_record(location: Location, video_id: str, clip_id: str) -> tuple[Pass,
     return FULL, location.read(path)
 
 
-def _found(location: Location, folder: str) -> dict[tuple[str, str], set[Pass]]:
-    """Which passes have a file in the folder, by (video_id, clip_id)."""
-    found: dict[tuple[str, str], set[Pass]] = {}
-    for path in location.list(folder):
+def _found(location: Location, folder: str) -> Iterator[tuple[tuple[str, str], Pass]]:
+    """(video_id, clip_id) and pass of every file in the folder, in no order."""
+    for path in location.walk(folder):
         *parents, name = path.split("/")
         for of_pass in (COARSE, FULL):  # the longer suffix first
             if len(parents) == 2 and name.endswith(SUFFIXES[folder, of_pass]):
-                key = parents[1], name.removesuffix(SUFFIXES[folder, of_pass])
-                found.setdefault(key, set()).add(of_pass)
+                # One string a video, however many clips it has.
+                yield (sys.intern(parents[1]), name.removesuffix(SUFFIXES[folder, of_pass])), of_pass
                 break
-    return found
 
 
 def _path(folder: str, video_id: str, clip_id: str, of_pass: Pass) -> str:

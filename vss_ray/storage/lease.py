@@ -6,6 +6,13 @@ The file is created only where there is none, which disks and S3 both can. Its o
 whoever finds it watches it for a minute, and takes its place if nothing changes: then the owner is dead. Nobody's clock
 is asked. An owner on the same machine whose process is gone is dead at once: after a kill nobody waits.
 
+What this gives, and what it does not. Who is alive and beats is never displaced. Who stood still for a minute (a laptop
+that slept, storage that was away) may be: it notices at its next beat, and at the latest before it writes tables, and
+then writes none. Until it notices two may be at work; they then do the same work twice, but by ``commit`` to the same
+bytes, and the tables are those of who came later. Between the look at the lock and the write of a table lies a moment
+that no store without transactions can close; what is lost then is made anew by the next command. See
+tests/storage/lease_model.py, where every order of steps is gone through.
+
 Where the file cannot be kept up, such as on a full disk, the work goes on without.
 """
 
@@ -19,6 +26,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -37,8 +46,36 @@ SETTLE_SECONDS = 1.0
 """After taking a dead owner's place, until that is sure."""
 
 
+@dataclass
+class Held:
+    """An output that is held."""
+
+    location: Location
+    owner: str
+    is_displaced: bool = False
+    """Whether another command was seen to have taken its place."""
+
+    def check(self, *, look: bool = True) -> None:
+        """Refuse to go on for who was displaced.
+
+        Args:
+            look: At the lock, now; else only what the last beat saw.
+
+        Raises:
+            StorageError: Another command has the output.
+        """
+        if look and not self.is_displaced:
+            with suppress(StorageError):  # where nothing can be read nobody can have taken it
+                self.is_displaced = _holder(self.location).get("owner") not in (None, self.owner)
+        if self.is_displaced:
+            raise StorageError(
+                f"{self.location.root}: this command stood still for so long that another one took its place; what it "
+                "committed stays, and the other one goes on with it"
+            )
+
+
 @contextmanager
-def lease(location: Location, console: Console) -> Iterator[None]:
+def lease(location: Location, console: Console) -> Iterator[Held]:
     """Hold the output while the body runs.
 
     Args:
@@ -52,14 +89,16 @@ def lease(location: Location, console: Console) -> Iterator[None]:
         "owner": secrets.token_hex(8),
         "host": socket.gethostname(),
         "pid": os.getpid(),
+        "boot": _boot(),
+        "pid_namespace": _pid_namespace(),
         "since": time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime()),
     }
     _take(location, owner, console)
-    is_over = threading.Event()
-    beating = threading.Thread(target=_beat, args=(location, owner, is_over), daemon=True, name="lease")
+    held, is_over = Held(location, owner["owner"]), threading.Event()
+    beating = threading.Thread(target=_beat, args=(held, owner, is_over), daemon=True, name="lease")
     beating.start()
     try:
-        yield
+        yield held
     finally:
         is_over.set()
         beating.join(BEAT_SECONDS)
@@ -75,19 +114,20 @@ def _take(location: Location, owner: dict[str, Any], console: Console) -> None:
         StorageError: Another command is at work there, or OUT cannot be written.
     """
     while not location.create(LOCK, _content(owner, 0)):
-        _outlive(location, console)
-        if location.create(LOCK, _content(owner, 0)):
-            # Another one may have found the same owner dead, and be about to delete what it takes for that one's lock.
+        if _is_to_be_had(location, console):
+            # Written over, not deleted: then nobody who comes just now finds it free. Another one may have found the
+            # same owner dead, and write its own name there within moments; the last of them has it.
+            location.write(LOCK, _content(owner, 0))
             time.sleep(SETTLE_SECONDS)
             if _holder(location).get("owner") == owner["owner"]:
                 return
 
 
-def _outlive(location: Location, console: Console) -> None:
-    """Delete the lock of an owner that is dead.
+def _is_to_be_had(location: Location, console: Console) -> bool:
+    """Whether the lock is that of an owner that is dead; it may also have gone, or changed hands, meanwhile.
 
     Raises:
-        StorageError: It is alive.
+        StorageError: The owner is alive.
     """
     found = _holder(location)
     who = f"process {found.get('pid')} on {found.get('host')}, since {found.get('since')}"
@@ -102,22 +142,24 @@ def _outlive(location: Location, console: Console) -> None:
             time.sleep(min(BEAT_SECONDS, DEAD_SECONDS) / 5)
             now = _holder(location)
             if now.get("owner") != found.get("owner"):
-                return
+                return False
             if now != found:
                 raise StorageError(
                     f"{location.root} is being worked on by {who}; wait until that is done, or give another OUT"
                 )
-    if _holder(location) == found:
-        location.delete(LOCK)
+    return location.exists(LOCK) and _holder(location) == found
 
 
-def _beat(location: Location, owner: dict[str, Any], is_over: threading.Event) -> None:
+def _beat(held: Held, owner: dict[str, Any], is_over: threading.Event) -> None:
     beat = 0
-    while not is_over.wait(BEAT_SECONDS):
+    while not is_over.wait(BEAT_SECONDS) and not held.is_displaced:
         beat += 1
         with suppress(StorageError):
-            if _holder(location).get("owner") == owner["owner"] and not is_over.is_set():
-                location.write(LOCK, _content(owner, beat))
+            holder = _holder(held.location).get("owner")
+            if holder == held.owner and not is_over.is_set():
+                held.location.write(LOCK, _content(owner, beat))
+            elif holder is not None:
+                held.is_displaced = True
 
 
 def _holder(location: Location) -> dict[str, Any]:
@@ -129,10 +171,14 @@ def _holder(location: Location) -> dict[str, Any]:
 
 
 def _is_gone(found: dict[str, Any]) -> bool:
-    """Whether the owner was a process of this machine that is no more."""
-    if found.get("host") != socket.gethostname() or not isinstance(found.get("pid"), int):
+    """Whether the owner was a process of this machine that is no more; what cannot be told is watched.
+
+    Where a system has neither starts nor namespaces to tell, such as macOS, the host's name has to do.
+    """
+    here = {"host": socket.gethostname(), "boot": _boot(), "pid_namespace": _pid_namespace()}
+    if any(found.get(name) != value for name, value in here.items()) or not isinstance(found.get("pid"), int):
         return False
-    if found["pid"] == os.getpid():  # a container that was restarted counts its processes anew
+    if found["pid"] == os.getpid():
         return True
     try:
         os.kill(found["pid"], 0)
@@ -141,6 +187,22 @@ def _is_gone(found: dict[str, Any]) -> bool:
     except OSError:
         return False
     return False
+
+
+def _boot() -> str | None:
+    """Which start of the machine this is; a name and a process number mean nothing beyond it."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return None
+
+
+def _pid_namespace() -> str | None:
+    """In which container process numbers are counted."""
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return None
 
 
 def _content(owner: dict[str, Any], beat: int) -> bytes:

@@ -23,6 +23,7 @@ from fsspec.core import url_to_fs
 
 from vss_ray.addresses import check_address, without_secrets
 from vss_ray.errors import StorageError
+from vss_ray.listing import files_below
 from vss_ray.storage.reasons import code, explain
 
 UNFINISHED = re.compile(r"(^|/)\.[^/]*\.partial$")
@@ -38,7 +39,8 @@ class MissingError(StorageError, FileNotFoundError):
 class Location:
     """A root that paths are relative to. A value: compare it, pickle it, send it to workers.
 
-    Paths are relative, separated by ``/``, without empty parts, ``.`` and ``..``; others raise ``ValueError``.
+    Paths are relative, separated by ``/``, without empty parts, ``.`` and ``..``; others raise ``ValueError``. On disk
+    the root may be a link; links below it that lead out of it are not followed.
     Whatever goes wrong outside is a ``StorageError``; a file that is not there is a ``MissingError``.
     """
 
@@ -141,18 +143,22 @@ class Location:
 
     def list(self, prefix: str = "") -> list[str]:
         """All files below the folder ``prefix``, sorted, relative to the root; unfinished writes are left out."""
+        return sorted(self.walk(prefix))
+
+    def walk(self, prefix: str = "") -> Iterator[str]:
+        """The same one by one, in no order."""
         top = self._name(prefix) if prefix else self._top
         cut = len(self._top.rstrip("/")) + 1
+        # On disk fsspec passes over folders that it may not read, unless told otherwise.
+        options: dict[str, Any] = {"on_error": "raise"} if self._is_local else {}
         with self._guard("list", prefix):
             try:
-                # On disk fsspec passes over folders that it may not read, unless told otherwise.
-                options: dict[str, Any] = {"on_error": "raise"} if self._is_local else {}
-                found: Any = self._filesystem.find(top, detail=True, **options)
+                for name, _ in files_below(self._filesystem, top, **options):
+                    if not UNFINISHED.search(name):
+                        yield name[cut:]
             except FileNotFoundError as error:
                 if code(error) == "NoSuchBucket":
                     raise
-                return []
-        return sorted(name[cut:] for name in found if found[name]["type"] == "file" and not UNFINISHED.search(name))
 
     def open_input(self, path: str) -> BinaryIO:
         """A seekable file object for reading; close it. Errors while it is read are ``OSError``."""
@@ -192,7 +198,15 @@ class Location:
         return self.root if self._is_local else cast(str, self._filesystem._strip_protocol(self.root))
 
     def _name(self, path: str) -> str:
-        return f"{self._top.rstrip('/')}/{_checked(path)}"
+        name = f"{self._top.rstrip('/')}/{_checked(path)}"
+        if self._is_local:
+            top, target = os.path.realpath(self.root), os.path.realpath(name)
+            if os.path.commonpath([top, target]) != top:
+                raise StorageError(
+                    f"{name} leads to {target}, out of {self.root}: links that do are not followed; take it away, or "
+                    "put the whole folder there"
+                )
+        return name
 
     @contextmanager
     def _guard(self, verb: str, path: str) -> Iterator[None]:

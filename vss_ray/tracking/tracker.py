@@ -113,6 +113,17 @@ class Tracker:
             _check(number, mask, frame)
             self._objects[number] = self._begin(frame, mask)
 
+    @property
+    def ids(self) -> list[int]:
+        """Of the objects that are followed."""
+        return [*self._objects]
+
+    def cut(self) -> None:
+        """The next frame begins another shot: every object is lost until it is found."""
+        lost = self._config.gates.patience + 1
+        for each in self._objects.values():
+            each.target = replace(each.target, lost=max(each.target.lost, lost))
+
     @torch.inference_mode()
     def step(self, frame: NDArray[np.uint8]) -> Tracked:
         """Where the objects are on the next frame, (H, W, 3) RGB."""

@@ -15,9 +15,11 @@ from vss_ray.errors import QueryError, StorageError, VideoError
 from vss_ray.index.query import KEYWORDS
 from vss_ray.index.search import search
 from vss_ray.index.similar import similar
+from vss_ray.index.tables import TRACKS_PATH
 from vss_ray.run import Run
 from vss_ray.viewer import sources
 from vss_ray.viewer.archive import Archives
+from vss_ray.viewer.boxes import boxes, objects
 from vss_ray.viewer.entries import VideoEntry
 from vss_ray.viewer.maskpack import mask_pack
 from vss_ray.viewer.pages import environment
@@ -131,13 +133,22 @@ class Viewer:
             origin=origin,
             is_changed=is_changed,
             has_similar=self._archives.now().has_embeddings,
+            has_objects=self._run.location.exists(TRACKS_PATH),
         )
 
     def about(self, request: Request) -> Response:
         """Clips, keyframes and timeline of a video, as JSON."""
         video = self._video(request)
         clips = self._archives.now().clips(video)
-        return JSONResponse(describe(self._run, video, clips, STRIP_COLUMNS))
+        followed = objects(self._run, video.video_id)
+        return JSONResponse({**describe(self._run, video, clips, STRIP_COLUMNS), "objects": followed})
+
+    def boxes(self, request: Request) -> Response:
+        """Where objects are on the frames of a clip, as JSON."""
+        video, clip_id = self._video(request), request.path_params["clip_id"]
+        if not self._archives.now().has_clip(video, clip_id):
+            raise HTTPException(404, "no such clip")
+        return JSONResponse(boxes(self._run, video.video_id, clip_id))
 
     def masks(self, request: Request) -> Response:
         """The masks of a clip; see ``maskpack``."""

@@ -41,6 +41,7 @@ def build(run: Run, *, hosts: frozenset[str] = LOOPBACK, token: str | None = Non
         "/video/{video_id}": viewer.player,
         "/about/{video_id}": viewer.about,
         "/masks/{video_id}/{clip_id}": viewer.masks,
+        "/boxes/{video_id}/{clip_id}": viewer.boxes,
         "/source/{video_id}": viewer.source,
         "/thumbnail/{video_id}": viewer.thumbnail,
         "/still/{video_id}": viewer.still,

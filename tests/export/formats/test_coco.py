@@ -10,6 +10,7 @@ from PIL import Image
 from pycocotools import mask as oracle
 from pycocotools.coco import COCO
 
+from tests.followed import AWAY, SIDE, TOP, square
 from vss_ray.errors import ConfigError
 from vss_ray.labels import taxonomy
 
@@ -81,3 +82,22 @@ def test_things_can_be_named(write):
 def test_unknown_thing_is_told(write):
     with pytest.raises(ConfigError, match=r"things: no class 'carr' in camvid; did you mean car"):
         write("coco", "things=[carr]")
+
+
+def test_objects_are_instances_with_a_track(made, write):
+    path = write("coco", "of=objects", "pictures=false") / "annotations/instances.json"
+    coco = COCO(str(path))
+    categories = {each["name"]: each["id"] for each in coco.loadCats(coco.getCatIds())}
+    seen = {}
+    for annotation in coco.loadAnns(coco.getAnnIds()):
+        (image,) = coco.loadImgs(annotation["image_id"])
+        if image["video_id"] != "drive_1-0000beef":
+            continue
+        truth = square(image["frame"], image["height"], image["width"], track=3) == 3
+        assert (coco.annToMask(annotation) == truth).all()
+        assert annotation["bbox"] == [image["frame"], TOP, SIDE, SIDE]
+        assert annotation["area"] == truth.sum()
+        assert (annotation["track_id"], annotation["category_id"]) == (3, categories["car"])
+        seen[image["frame"]] = annotation["state"]
+    assert sorted(seen) == [n for n in range(20) if n not in AWAY]
+    assert seen[AWAY.stop] == "found"

@@ -15,14 +15,15 @@ from typing import IO, Any, ClassVar
 import numpy as np
 
 from vss_ray.errors import ConfigError
-from vss_ray.export.classes import things
+from vss_ray.export.coco_tracks import CocoTracks
 from vss_ray.export.folder import Folder
 from vss_ray.export.pictures import jpeg, rgb_png
 from vss_ray.export.resume import Made, by_clip
 from vss_ray.export.rle import coco_counts
 from vss_ray.export.segments import segments
-from vss_ray.export.walk import Piece, Sample, Walk
+from vss_ray.export.walk import Of, Piece, Sample, Walk
 from vss_ray.labels.taxonomy import Taxonomy
+from vss_ray.labels.things import things
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,8 @@ class Config:
     """The frames too, as JPEG; without them no source is decoded."""
     things: tuple[str, ...] | None = None
     """Classes whose objects are told apart; None: those that are things in COCO or Cityscapes."""
+    of: Of = "classes"
+    """Whether masks hold classes, or objects that were followed: then there are instances with ``track_id`` only."""
 
 
 class Coco:
@@ -149,6 +152,6 @@ def _instances(rows: Iterable[tuple[int, dict[str, Any]]]) -> Iterator[dict[str,
                 yield {**known, **mask, "id": number, "image_id": image_id}
 
 
-def build(config: Config) -> Coco:
+def build(config: Config) -> Coco | CocoTracks:
     """The format."""
-    return Coco(config)
+    return Coco(config) if config.of == "classes" else CocoTracks(config.pictures)

@@ -16,7 +16,6 @@ from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
-from vss_ray.export.classes import things
 from vss_ray.export.folder import Folder
 from vss_ray.export.pictures import jpeg
 from vss_ray.export.resume import Made, by_video
@@ -24,6 +23,7 @@ from vss_ray.export.rle import cvat_counts
 from vss_ray.export.segments import segments
 from vss_ray.export.walk import Piece, Sample, Walk
 from vss_ray.labels.taxonomy import Taxonomy
+from vss_ray.labels.things import things
 
 DATE = (1980, 1, 1, 0, 0, 0)
 """The earliest that a zip knows; the same run gives the same bytes."""

@@ -1,6 +1,7 @@
 """The layout of DAVIS 2017: palette PNGs in ``Annotations``, frames in ``JPEGImages``, sequences in ``ImageSets``.
 
-As there, 0 is the background: class 0 is 1, void is 0; ``classes.json`` has the names. Frames keep their numbers, and
+As there, 0 is the background: class 0 is 1, void is 0; ``classes.json`` has the names. Of objects, values are their
+ids; those that were found without pointing at one count from 1, their first is 1001. Frames keep their numbers, and
 loaders that sort what they find read them in order. "480p" is the folder that loaders look for, whatever the size.
 """
 
@@ -11,13 +12,15 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vss_ray.errors import ConfigError
 from vss_ray.export.classes import classes_json
 from vss_ray.export.folder import Folder
-from vss_ray.export.pictures import jpeg, palette_png
+from vss_ray.export.pictures import jpeg, object_palette, palette_png
 from vss_ray.export.resume import Made, by_clip
-from vss_ray.export.walk import Piece, Walk
+from vss_ray.export.walk import Of, Piece, Walk
+from vss_ray.tracking.pointers import LARGEST_ID
 
 MASKS, PICTURES, LIST = "Annotations/480p", "JPEGImages/480p", "ImageSets/2017/val.txt"
 DIGITS = 5
@@ -32,6 +35,8 @@ class Config:
 
     pictures: bool = True
     """The frames too; without them no source is decoded."""
+    of: Of = "classes"
+    """What the values mean."""
 
 
 class Davis:
@@ -44,10 +49,10 @@ class Davis:
 
     def export(self, walk: Walk, folder: Folder) -> Iterator[Made]:
         """See ``Format``."""
-        taxonomy = walk.run.taxonomy
-        if len(taxonomy) > 255:
+        taxonomy, of = walk.run.taxonomy, self._config.of
+        if len(taxonomy) > 255 and of == "classes":
             raise ConfigError(f"davis: a palette holds 255 classes and {taxonomy.name} has {len(taxonomy)}; take png")
-        palette = np.roll(taxonomy.palette(), 1, axis=0)
+        palette = np.roll(taxonomy.palette(), 1, axis=0) if of == "classes" else object_palette()
 
         def names(piece: Piece) -> list[str]:
             digits = max(DIGITS, len(str(walk.last_frame(piece.clip.video_id))))
@@ -61,13 +66,28 @@ class Davis:
             for sample, name in zip(piece.samples(self._config.pictures), names(piece), strict=True):
                 if sample.image is not None:
                     folder.write(f"{PICTURES}/{name}.jpg", jpeg(sample.image))
-                shifted = np.asarray(sample.ids, np.uint8) + np.uint8(1)  # void, 255, becomes 0
-                folder.write(f"{MASKS}/{name}.png", palette_png(shifted, palette))
+                ids = np.asarray(sample.ids)
+                # Of classes void, 255, becomes 0.
+                values = ids.astype(np.uint8) + np.uint8(1) if of == "classes" else _objects(ids)
+                folder.write(f"{MASKS}/{name}.png", palette_png(values, palette))
 
-        folder.write("classes.json", classes_json(taxonomy, offset=1))
+        if of == "classes":
+            folder.write("classes.json", classes_json(taxonomy, offset=1))
         yield from by_clip(walk, folder, files, write)
         sequences = sorted({video_id for video_id, _ in folder.remembered()})
         folder.write(LIST, "".join(f"{name}\n" for name in sequences).encode())
+
+
+def _objects(ids: NDArray) -> NDArray[np.uint8]:
+    """Ids as a palette holds them.
+
+    Raises:
+        ConfigError: There are too many.
+    """
+    values = np.where(ids > LARGEST_ID, ids.astype(np.int64) - LARGEST_ID, ids)
+    if values.max() > 255:
+        raise ConfigError(f"davis: a palette holds 255 objects, and a video has one of id {values.max()}; take coco")
+    return values.astype(np.uint8)
 
 
 def build(config: Config) -> Davis:

@@ -5,6 +5,7 @@ import { Hits } from "./hits.js";
 import { keys } from "./keys.js";
 import { Legend } from "./legend.js";
 import { Masks } from "./masks.js";
+import { Objects } from "./objects.js";
 import { findSimilar } from "./similar.js";
 import { bytes } from "./stack.js";
 import { Strips } from "./strips.js";
@@ -27,11 +28,13 @@ const legend = new Legend(about, () => {
   strips.draw();
   remember();
 });
+const objects = new Objects(id, masks.clips, about.objects, (to) => go(to));
 const strips = new Strips(about, { seek: (seconds) => go(seconds), format });
 const palette = new Uint32Array(about.void + 1);
 let image = null;
 let pixels = null;
 let masksShown = true;
+let boxesShown = true;
 let seconds = 0;
 
 // --- the picture -----------------------------------------------------------------------------------------------------
@@ -64,6 +67,7 @@ function shown(at) {
 
 function paint() {
   const found = masks.at(seconds);
+  if (boxesShown) objects.draw(element("boxes"), seconds, found.number, paint);
   if (found.state === "loading") masks.load(found.number).then(paint);
   else masks.load(found.number + 1);
   const badge = element("badge");
@@ -234,7 +238,15 @@ function toggleMasks() {
   paint();
 }
 
+function toggleBoxes() {
+  boxesShown = !boxesShown;
+  element("boxes").hidden = !boxesShown;
+  element("toggle-objects")?.setAttribute("aria-pressed", boxesShown);
+  paint();
+}
+
 element("play").addEventListener("click", toggle);
+element("toggle-objects")?.addEventListener("click", toggleBoxes);
 element("stage").addEventListener("click", toggle);
 element("back").addEventListener("click", () => step(-1));
 element("forward").addEventListener("click", () => step(1));
@@ -258,6 +270,7 @@ keys({
   j: () => toHit(1),
   k: () => toHit(-1),
   m: toggleMasks,
+  o: toggleBoxes,
   l: copyLink,
   s: () => element("similar") && findSimilar(id, seconds),
   ...Object.fromEntries([..."123456789"].map((digit) => [digit, () => legend.toggleNth(digit - 1)])),
