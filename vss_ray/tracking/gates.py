@@ -20,8 +20,8 @@ class Config:
 
     found: float = 0.3
     """Score of the instance above which it is there."""
-    found_again: float = 0.25
-    """The same after it was lost: a look-alike is no proof."""
+    found_again: float = 0.32
+    """The same after it was lost, of the score times the likeness of its colors: a look-alike is no proof."""
     patience: int = 5
     """Frames without the object after which it is lost, and not only hidden."""
     smallest: float = 60.0
