@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import random
 import threading
@@ -15,6 +16,7 @@ import pytest
 from vss_ray.errors import StorageError
 from vss_ray.index import build, tables
 from vss_ray.index.build import Counts, compact
+from vss_ray.index.ranges import RangedFiles
 from vss_ray.index.schema import CLIPS, SCHEMA_VERSION, frames_schema, keyframes_schema, record_schema, stored_schema
 from vss_ray.index.search import search
 from vss_ray.index.tables import PATHS, connect
@@ -149,6 +151,25 @@ def test_who_asks_while_tables_are_replaced_gets_the_new_ones(location):
     replacing.start()
     assert [hit.frames for hit in search(location, "car", CLASSES)] == [20]
     replacing.join()
+
+
+@pytest.mark.parametrize("at", range(4))
+def test_a_table_that_is_replaced_while_it_is_read_is_read_anew(location, monkeypatch, at):
+    """As s3fs tells it: the object that was opened is no more."""
+    commit_clip(location, "v", 0, 10)
+    compact(location)
+    calls, real = [], RangedFiles.fetch
+
+    def fetch(self, name, start, stop):
+        calls.append(name)
+        if len(calls) == at + 1:
+            self.failure = OSError(errno.EBUSY, "Etag no longer exists")
+            raise self.failure
+        return real(self, name, start, stop)
+
+    monkeypatch.setattr(RangedFiles, "fetch", fetch)
+    assert [hit.frames for hit in search(location, "car", CLASSES)] == [10]
+    assert len(calls) > at
 
 
 def test_a_run_without_clips_has_empty_tables(location):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -17,7 +18,7 @@ from vss_ray.index.confidence import agreement
 from vss_ray.index.language import parse
 from vss_ray.index.query import Query, wanted
 from vss_ray.index.sql import Statement, compile_query
-from vss_ray.index.tables import connect
+from vss_ray.index.tables import REPLACED_SECONDS, ReplacedError, connect
 from vss_ray.labels.taxonomy import Taxonomy
 from vss_ray.storage.location import Location
 
@@ -83,10 +84,16 @@ def search(
     if limit is not None and limit < 1:
         raise QueryError(f"limit: got {limit}, wanted 1 or more")
     parsed = parse(query, taxonomy)
-    with connect(location, taxonomy) as connection, _at_most(connection, seconds):
-        statement = _statement(connection, parsed, taxonomy, limit)
-        rows = connection.execute(statement.sql, statement.parameters).fetchall()
-    return [_hit(row, statement.classes) for row in rows]
+    until = time.monotonic() + REPLACED_SECONDS
+    while True:
+        try:
+            with connect(location, taxonomy) as connection, _at_most(connection, seconds):
+                statement = _statement(connection, parsed, taxonomy, limit)
+                rows = connection.execute(statement.sql, statement.parameters).fetchall()
+            return [_hit(row, statement.classes) for row in rows]
+        except ReplacedError:
+            if time.monotonic() > until:
+                raise
 
 
 def explain(location: Location, query: str, taxonomy: Taxonomy, limit: int | None = None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -49,6 +50,10 @@ LOCK = "SET allowed_directories = ['vss://']; SET enable_external_access = false
 """Whatever a statement says, it reaches the tables, its own scratch folder and nothing else."""
 
 
+class ReplacedError(StorageError):
+    """A table was replaced while it was read, which S3 does not hide; asked again, the new one answers."""
+
+
 @contextmanager
 def connect(
     location: Location, taxonomy: Taxonomy, further: Mapping[str, str] = NOTHING
@@ -91,6 +96,8 @@ def connect(
         except duckdb.Error as error:
             if files.failure is None:
                 raise
+            if _is_replaced(files.failure):
+                raise ReplacedError(f"{location.url('tables')} was replaced while it was read; ask again") from error
             raise StorageError(f"cannot read {location.url('tables')}: {files.failure}; try again") from error
 
 
@@ -141,6 +148,10 @@ def _opened(location: Location, paths: Mapping[str, str]) -> tuple[RangedFiles, 
                 raise StorageError(
                     f"the tables in {location.root} are being replaced, or that was cut off; ask again, or {REBUILD}"
                 )
+        except ReplacedError:
+            if time.monotonic() > until:
+                files.close()
+                raise
         except BaseException:
             files.close()
             raise
@@ -151,7 +162,11 @@ def _opened(location: Location, paths: Mapping[str, str]) -> tuple[RangedFiles, 
 def _footer(location: Location, name: str, files: RangedFiles) -> pq.FileMetaData:
     try:
         footer = pq.read_metadata(files.files[name])
-    except (pa.ArrowException, OSError) as error:
+    except OSError as error:
+        if _is_replaced(error):
+            raise ReplacedError(f"{location.url(PATHS[name])} was replaced while it was read; ask again") from error
+        raise StorageError(f"{location.url(PATHS[name])} cannot be read: {error}; {REBUILD}") from error
+    except pa.ArrowException as error:
         raise StorageError(f"{location.url(PATHS[name])} is no Parquet file: {error}; {REBUILD}") from error
     version = (footer.metadata or {}).get(VERSION_KEY, b"none").decode(errors="replace")
     if version != str(SCHEMA_VERSION):
@@ -159,6 +174,11 @@ def _footer(location: Location, name: str, files: RangedFiles) -> pq.FileMetaDat
             f"{location.url(PATHS[name])}: got schema version {version}, wanted {SCHEMA_VERSION}; {REBUILD}"
         )
     return footer
+
+
+def _is_replaced(error: BaseException) -> bool:
+    """Whether S3 says that the object is another one by now, as s3fs tells it."""
+    return isinstance(error, OSError) and error.errno == errno.EBUSY
 
 
 def _check(location: Location, taxonomy: Taxonomy, footers: Footers) -> int:
