@@ -149,7 +149,7 @@ def benchmark(
         typer.Argument(
             metavar="PARTS",
             help="limits, frame, masks, labels, coarse, camera, sides, plumbing, "
-            "memory, growth; none: all, about 25 minutes on 2 cores.",
+            "memory, growth, objects; none: all, about 25 minutes on 2 cores.",
             show_default=False,
         ),
     ] = None,

@@ -6,12 +6,13 @@ The file is created only where there is none, which disks and S3 both can. Its o
 whoever finds it watches it for a minute, and takes its place if nothing changes: then the owner is dead. Nobody's clock
 is asked. An owner on the same machine whose process is gone is dead at once: after a kill nobody waits.
 
-What this gives, and what it does not. Who is alive and beats is never displaced. Who stood still for a minute (a laptop
-that slept, storage that was away) may be: it notices at its next beat, and at the latest before it writes tables, and
-then writes none. Until it notices two may be at work; they then do the same work twice, but by ``commit`` to the same
-bytes, and the tables are those of who came later. Between the look at the lock and the write of a table lies a moment
-that no store without transactions can close; what is lost then is made anew by the next command. See
-tests/storage/lease_model.py, where every order of steps is gone through.
+What this gives, and what it does not. Who is alive and beats is not displaced, as long as no command stands still
+between two of its own calls: for a minute at work, for a second while it takes the place of a dead one, for any time
+between the read and the write of a beat, or of giving back. One that does (a laptop that slept, storage that was
+away) may be displaced, or displace another. Who was displaced notices at the next beat, and at the latest before it
+writes tables, and then writes none. Until then two may be at work; they do the same work twice, but by ``commit`` to
+the same bytes, and what tables lack is made anew by the next command. tests/storage/lease_model.py goes through the
+orders of steps.
 
 Where the file cannot be kept up, such as on a full disk, the work goes on without.
 """

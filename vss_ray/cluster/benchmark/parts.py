@@ -9,7 +9,7 @@ from vss_ray.cluster.benchmark.figures import Result
 from vss_ray.cluster.benchmark.settings import Settings
 from vss_ray.errors import ConfigError
 
-NAMES = ("limits", "frame", "masks", "labels", "coarse", "camera", "sides", "plumbing", "memory", "growth")
+NAMES = ("limits", "frame", "masks", "labels", "coarse", "camera", "sides", "plumbing", "memory", "growth", "objects")
 """Modules of this package."""
 
 

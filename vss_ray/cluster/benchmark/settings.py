@@ -46,6 +46,8 @@ class Sizes:
     """Seconds of a scene that are rendered; it is played forward and backward, again and again."""
     peak: int = 34
     """Side of the maps whose convolutions show the processor's peak."""
+    followed: int = 60
+    """Frames through which objects are followed."""
     copied: int = 256_000_000
     """Bytes whose copy shows the memory's."""
 
@@ -63,6 +65,7 @@ SMOKE = Sizes(
     minute=2.0,
     rendered=1.0,
     peak=16,
+    followed=3,
     copied=10_000_000,
 )
 """Everything runs once and nothing can be quoted."""
