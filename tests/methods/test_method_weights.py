@@ -58,7 +58,7 @@ def shipped(method: str) -> list[Path]:
 def test_all_weights_of_the_package_are_small():
     files = list(stored.WEIGHTS.glob("*.safetensors"))
     assert sum(path.stat().st_size for path in files) <= 16 << 20
-    assert {stored.header(path)["network"] for path in files} <= {"swiftnet", *METHODS}
+    assert {stored.header(path)["network"] for path in files} <= {"swiftnet", "rts", *METHODS}
 
 
 @pytest.mark.parametrize("path", [path for method in METHODS for path in shipped(method)], ids=lambda path: path.stem)
